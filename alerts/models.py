@@ -1,0 +1,235 @@
+"""Alert states and their transitions, incidents with examples and timelines, and the outbox of notifications."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from slo.models import BurnTier, Flow
+from telemetry.secrets import SealedField
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    def unresolved(self) -> "IncidentQuerySet":
+        return self.filter(state__in=(Incident.State.OPEN, Incident.State.ACKNOWLEDGED))
+
+
+class Incident(models.Model):
+    """What people work on: the alerts of one flow that burn together."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        RESOLVED = "resolved", "Resolved"
+        REVIEWED = "reviewed", "Reviewed"
+
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="incidents")
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    # The worst severity it has had; a ticket that starts to page is a paging incident from then on.
+    severity = models.CharField(max_length=10, choices=BurnTier.Severity)
+    title = models.CharField(max_length=300)
+    # The end of the slice that fired; the onset is earlier.
+    opened_at = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    # When to look for (more) example requests; None when done. Schedule and lease in one.
+    examples_due_at = models.DateTimeField(null=True, blank=True)
+    examples_error = models.TextField(blank=True)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-opened_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flow"],
+                condition=models.Q(state__in=("open", "acknowledged")),
+                name="one_unresolved_incident_per_flow",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["-opened_at"], name="incident_recent"),
+            models.Index(
+                fields=["examples_due_at"],
+                condition=models.Q(examples_due_at__isnull=False),
+                name="incident_examples_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"INC-{self.pk}"
+
+
+class Alert(models.Model):
+    """The state of one tier. Moves by conditional update, and only forward in time."""
+
+    class State(models.TextChoices):
+        INACTIVE = "inactive", "Inactive"
+        FIRING = "firing", "Firing"
+        RESOLVED = "resolved", "Resolved"
+
+    tier = models.OneToOneField(BurnTier, on_delete=models.CASCADE, related_name="alert")
+    state = models.CharField(max_length=10, choices=State, default=State.INACTIVE)
+    since = models.DateTimeField(null=True)
+    # Set while unmeasured: the state neither fires nor resolves.
+    frozen_since = models.DateTimeField(null=True)
+    # Set while firing and the short window is calm; it resolves when that has lasted long enough.
+    calm_since = models.DateTimeField(null=True)
+    # The end of the last slice this state has seen.
+    evaluated_until = models.DateTimeField(null=True)
+    # The reading behind the state: see alerts.states.Reading.
+    numbers = models.JSONField(default=dict)
+    # The sentence that says why it does (not) fire.
+    reason = models.CharField(max_length=300, blank=True)
+    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.state}"
+
+
+class Transition(models.Model):
+    """A recorded change of an alert's state, with the numbers that caused it; the only cause of a notification."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="transitions")
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.SET_NULL, related_name="transitions")
+    at = models.DateTimeField()
+    old = models.CharField(max_length=10, choices=Alert.State)
+    new = models.CharField(max_length=10, choices=Alert.State)
+    numbers = models.JSONField(default=dict)
+    reason = models.CharField(max_length=300)
+    recorded_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("at",)
+        constraints = [models.UniqueConstraint(fields=["alert", "at"], name="transition_once")]
+
+    def __str__(self) -> str:
+        return f"{self.old} → {self.new} at {self.at:%F %T}"
+
+
+class Example(models.Model):
+    """One request kept with an incident: its spans and log lines outlive the store they came from."""
+
+    class Role(models.TextChoices):
+        BAD = "bad", "Failed"
+        SLOW = "slow", "Slow"
+        NORMAL = "normal", "Normal, for comparison"
+
+    class Found(models.TextChoices):
+        EXEMPLAR = "exemplar", "an exemplar of the objective's own series"
+        SEARCH = "search", "a search in the trace store"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="examples")
+    trace_id = models.CharField(max_length=32)
+    role = models.CharField(max_length=10, choices=Role)
+    found_by = models.CharField(max_length=10, choices=Found)
+    started_at = models.DateTimeField()
+    duration = models.DurationField()
+    # What went wrong, in a few words: the deepest failing or slowest span.
+    what = models.CharField(max_length=200, blank=True)
+    # The attributes that tell examples apart: {"payment.method": "card", "region": "eu-west"}.
+    part = models.JSONField(default=dict)
+    # The frozen evidence: see alerts.examples for the shape.
+    spans = models.JSONField(default=list)
+    lines = models.JSONField(default=list)
+    kept_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("role", "-started_at")
+        constraints = [models.UniqueConstraint(fields=["incident", "trace_id"], name="example_once")]
+
+    def __str__(self) -> str:
+        return self.trace_id
+
+
+class TimelineEntry(models.Model):
+    """One event in an incident's history, made by Fireline or by a person."""
+
+    class Kind(models.TextChoices):
+        PAGE = "page", "Alert"
+        FIRELINE = "fl", "Fireline"
+        PERSON = "person", "Person"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Kind)
+    # An icon of static/icons.svg, without the "i-".
+    icon = models.CharField(max_length=20, default="wave")
+    title = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # Names what Fireline wrote about, so that it is written once; empty for a person's entry.
+    cause = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ("-at", "-pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "cause"], condition=~models.Q(cause=""), name="timeline_cause_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Channel(models.Model):
+    """Where notifications go."""
+
+    class Kind(models.TextChoices):
+        WEBHOOK = "webhook", "Webhook"
+        EMAIL = "email", "E-mail"
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    # {"url": …} or {"to": "a@example.org, b@example.org"}; a webhook's address is often a secret.
+    config = SealedField(default=dict)
+    enabled = models.BooleanField(default=True)
+    last_sent_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+    last_error_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One notification owed to one channel: the outbox row. `next_try_at` is schedule, backoff and lease in one."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed for good"
+
+    class Event(models.TextChoices):
+        OPENED = "opened", "Opened"
+        RAISED = "raised", "Raised to a page"
+        RESOLVED = "resolved", "Resolved"
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=10, choices=Event)
+    # The transition that caused it: one notification per cause and channel, however often the cause is handled.
+    transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "transition", "event"], name="delivery_once")]
+        indexes = [models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="delivery_due")]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.channel}: {self.state}"

@@ -1,0 +1,159 @@
+"""What every trace and log store answers with, and the two protocols behind which it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+type Attributes = Mapping[str, Any]
+type Status = Literal["unset", "ok", "error"]
+type SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
+
+NANOSECONDS = 1_000_000_000
+
+
+def from_ns(ns: int) -> datetime:
+    """Unix nanoseconds as an aware datetime; what is finer than a microsecond is cut off."""
+    seconds, rest = divmod(ns, NANOSECONDS)
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=rest // 1000)
+
+
+def to_ns(moment: datetime) -> int:
+    """An aware datetime as Unix nanoseconds."""
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * NANOSECONDS + since.microseconds * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    at_ns: int
+    name: str
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One OpenTelemetry span. Ids are lower-case hex; `parent_id` is empty for a root."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    service: str
+    name: str
+    kind: SpanKind
+    start_ns: int
+    duration_ns: int
+    status: Status = "unset"
+    status_message: str = ""
+    attributes: Attributes = field(default_factory=dict)
+    resource: Attributes = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.duration_ns
+
+    @property
+    def start(self) -> datetime:
+        return from_ns(self.start_ns)
+
+    @property
+    def duration(self) -> timedelta:
+        return timedelta(microseconds=self.duration_ns / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One OpenTelemetry log record. `severity` is the specification's number, 1 (TRACE) to 24 (FATAL4), 0 if unknown."""
+
+    at_ns: int
+    severity: int
+    body: str
+    service: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    attributes: Attributes = field(default_factory=dict)
+    resource: Attributes = field(default_factory=dict)
+
+    @property
+    def at(self) -> datetime:
+        return from_ns(self.at_ns)
+
+    @property
+    def level(self) -> Literal["error", "warn", "info", "debug"]:
+        """The word a page prints: `error` from 17 on, `warn` from 13, `info` from 9, `debug` below."""
+        if self.severity >= 17:
+            return "error"
+        if self.severity >= 13:
+            return "warn"
+        return "info" if self.severity >= 9 or self.severity == 0 else "debug"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """One hit of a trace search: the trace as a whole, without its spans."""
+
+    trace_id: str
+    flow: str
+    service: str
+    name: str
+    start_ns: int
+    duration_ns: int
+    error: bool
+    span_count: int
+
+    @property
+    def start(self) -> datetime:
+        return from_ns(self.start_ns)
+
+    @property
+    def duration(self) -> timedelta:
+        return timedelta(microseconds=self.duration_ns / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceQuery:
+    """Which traces to look for. `None` and empty mean *any*; newest first unless `slowest_first`."""
+
+    flow: str = ""
+    service: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    error: bool | None = None
+    min_duration: timedelta | None = None
+    max_duration: timedelta | None = None
+    slowest_first: bool = False
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which log lines to look for. `None` and empty mean *any*; newest first."""
+
+    trace_id: str = ""
+    service: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    min_severity: int | None = None
+    text: str = ""
+    limit: int = 200
+
+
+class TraceStore(Protocol):
+    """A store of traces. Raises `connectors.errors.StoreError`, whose message a user may read."""
+
+    def trace(self, trace_id: str) -> Sequence[Span]:
+        """All known spans of a trace, by start; empty if the store does not (or no longer) know it."""
+        ...
+
+    def search(self, query: TraceQuery) -> Sequence[TraceSummary]: ...
+
+
+class LogStore(Protocol):
+    """A store of log lines. Raises `connectors.errors.StoreError`, whose message a user may read."""
+
+    def lines_of(self, trace_ids: Sequence[str], limit: int = 500) -> Sequence[LogLine]:
+        """The lines of these traces, oldest first."""
+        ...
+
+    def search(self, query: LogQuery) -> Sequence[LogLine]: ...

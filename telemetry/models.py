@@ -1,0 +1,157 @@
+"""Configured stores, announced changes, ingest tokens, and the embedded store's spans and log lines."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from telemetry.secrets import SealedField
+
+
+class Source(models.Model):
+    """A telemetry store that Fireline asks: where it is, how to get in, and when it last answered."""
+
+    class Kind(models.TextChoices):
+        PROMETHEUS = "prometheus", "Prometheus"
+        EMBEDDED = "embedded", "Embedded store"
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.PROMETHEUS)
+    url = models.URLField(max_length=500, blank=True)
+    # {"username": …, "password": …} or {"token": …}; never shown again.
+    credentials = SealedField(default=dict, blank=True)
+    # Sent with every request, e.g. X-Scope-OrgID; values may be secret, so they are sealed too.
+    headers = SealedField(default=dict, blank=True)
+    verify_tls = models.BooleanField(default=True)
+    timeout = models.DurationField(default=timedelta(seconds=10))
+    last_answered_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True, blank=True)
+    # What the last test said: "answers, version 2.42.0, exemplars on".
+    answer = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IngestToken(models.Model):
+    """Lets one sender post OTLP data and changes. Only the hash is kept."""
+
+    name = models.CharField(max_length=80, unique=True)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Change(models.Model):
+    """A deploy, flag flip, config edit or other event that may have caused something."""
+
+    class Kind(models.TextChoices):
+        DEPLOY = "deploy", "Deploy"
+        FLAG = "flag", "Flag"
+        CONFIG = "config", "Config"
+        OTHER = "other", "Other"
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.DEPLOY)
+    title = models.CharField(max_length=200)
+    service = models.CharField(max_length=120, blank=True)
+    version = models.CharField(max_length=120, blank=True)
+    at = models.DateTimeField()
+    attributes = models.JSONField(default=dict, blank=True)
+    url = models.URLField(max_length=500, blank=True)
+    # The sender's own name for the event: a change that is announced twice is stored once.
+    external_id = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-at",)
+        indexes = [models.Index(fields=["-at"], name="change_recent")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class StoredTrace(models.Model):
+    """What is known of a trace as a whole; grows as its spans arrive."""
+
+    trace_id = models.CharField(max_length=32, primary_key=True)
+    flow = models.CharField(max_length=120, blank=True)
+    service = models.CharField(max_length=120, blank=True)
+    name = models.CharField(max_length=250, blank=True)
+    start_ns = models.BigIntegerField()
+    end_ns = models.BigIntegerField()
+    error = models.BooleanField(default=False)
+    span_count = models.PositiveIntegerField(default=0)
+    # None until decided: errors, slow traces and the sample stay, the rest is dropped once the trace has settled.
+    kept = models.BooleanField(null=True)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["flow", "start_ns"], name="trace_of_flow"),
+            models.Index(fields=["start_ns"], name="trace_by_time"),
+            models.Index(fields=["received_at"], name="trace_undecided", condition=models.Q(kept=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.trace_id
+
+
+class StoredSpan(models.Model):
+    """One span as it arrived. No foreign key: spans come before, after and without their trace's other spans."""
+
+    trace_id = models.CharField(max_length=32)
+    span_id = models.CharField(max_length=16)
+    parent_id = models.CharField(max_length=16, blank=True)
+    service = models.CharField(max_length=120)
+    name = models.CharField(max_length=250)
+    kind = models.CharField(max_length=12)
+    start_ns = models.BigIntegerField()
+    duration_ns = models.BigIntegerField()
+    status = models.CharField(max_length=6)
+    status_message = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict)
+    resource = models.JSONField(default=dict)
+    events = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trace_id", "span_id"], name="span_once")]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.name}"
+
+
+class StoredLog(models.Model):
+    """One log line. `digest` names its content, so that a batch which is sent twice is stored once."""
+
+    at_ns = models.BigIntegerField()
+    severity = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField()
+    service = models.CharField(max_length=120, blank=True)
+    trace_id = models.CharField(max_length=32, blank=True)
+    span_id = models.CharField(max_length=16, blank=True)
+    attributes = models.JSONField(default=dict)
+    resource = models.JSONField(default=dict)
+    digest = models.CharField(max_length=32, unique=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["trace_id", "at_ns"], name="log_of_trace", condition=~models.Q(trace_id="")),
+            models.Index(fields=["service", "at_ns"], name="log_of_service"),
+            models.Index(fields=["at_ns"], name="log_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.body[:80]
