@@ -2,7 +2,10 @@
 
 
 class StoreError(Exception):
-    """A store could not answer. `str(error)` says what happened and what to do; `transient` says whether asking again may help."""
+    """A store could not answer. `str(error)` says what happened and what to do next.
+
+    `transient` says whether asking again may help.
+    """
 
     def __init__(self, message: str, *, transient: bool) -> None:
         super().__init__(message)

@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One OpenTelemetry log record. `severity` is the specification's number, 1 (TRACE) to 24 (FATAL4), 0 if unknown."""
+    """One OpenTelemetry log record. `severity` is the specification's number: 1 (TRACE) to 24 (FATAL4), 0 unknown."""
 
     at_ns: int
     severity: int

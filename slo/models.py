@@ -104,7 +104,7 @@ class Objective(models.Model):
                 Lower("name"),
                 name="objective_name_once",
                 condition=models.Q(archived_at=None),
-                violation_error_message="Another objective of this flow has this name. Choose one that tells them apart.",
+                violation_error_message="Another objective of this flow has this name. Choose another.",
             ),
         ]
 
