@@ -1,0 +1,79 @@
+// What every page needs beyond htmx: times in the viewer's zone, "/" for search, toasts that go away,
+// and fragments that say so when they are stale. Without this script every page still works.
+"use strict";
+
+(() => {
+  const two = (n) => String(n).padStart(2, "0");
+  const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const formats = {
+    clock: (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`,
+    minute: (d) => `${two(d.getHours())}:${two(d.getMinutes())}`,
+    day: (d) => `${d.getDate()} ${months[d.getMonth()]} ${d.getFullYear()}`,
+    moment: (d) => {
+      const year = d.getFullYear() === new Date().getFullYear() ? "" : ` ${d.getFullYear()}`;
+      return `${d.getDate()} ${months[d.getMonth()]}${year}, ${formats.minute(d)}`;
+    },
+  };
+
+  function localTimes(root) {
+    const times = root.querySelectorAll ? [...root.querySelectorAll("time[data-local]")] : [];
+    if (root.matches && root.matches("time[data-local]")) times.push(root);
+    for (const time of times) {
+      const date = new Date(time.dateTime);
+      if (!Number.isNaN(date.getTime())) time.textContent = formats[time.dataset.local](date);
+    }
+  }
+
+  // A fragment that polls is wrapped in [data-live]. While its URL does not answer, the wrapper is marked and a note
+  // inside it says since when; the next good answer replaces both.
+  function markStale(event) {
+    const live = event.target.closest && event.target.closest("[data-live]");
+    if (!live) return;
+    const failed = event.detail.xhr && event.detail.xhr.status;
+    const why = failed ? `Fireline answered with an error (${failed})` : "Fireline has not answered since";
+    live.dataset.stale = "";
+    let note = live.querySelector(":scope > .stale-note");
+    if (!note) {
+      note = document.createElement("p");
+      note.className = "stale-note";
+      note.setAttribute("role", "status");
+      live.prepend(note);
+    }
+    const asOf = live.dataset.goodAt ? `as of ${formats.clock(new Date(Number(live.dataset.goodAt)))}: ` : "";
+    note.textContent = `${asOf}${why}. Trying again.`;
+  }
+
+  function markFresh(event) {
+    const live = event.target.closest && event.target.closest("[data-live]");
+    if (!live || !event.detail.successful) return;
+    delete live.dataset.stale;
+    live.dataset.goodAt = String(Date.now());
+    live.querySelector(":scope > .stale-note")?.remove();
+  }
+
+  function dismiss(event) {
+    const button = event.target.closest("[data-dismiss]");
+    if (button) button.closest(".toast").remove();
+  }
+
+  function shortcuts(event) {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      document.querySelector(".search input")?.focus();
+    } else if (event.key === "Escape") {
+      document.querySelectorAll(".nav details[open]").forEach((menu) => menu.removeAttribute("open"));
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    localTimes(document);
+    for (const live of document.querySelectorAll("[data-live]")) live.dataset.goodAt = String(Date.now());
+  });
+  document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
+  document.addEventListener("htmx:oobAfterSwap", (event) => localTimes(event.detail.target));
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) document.addEventListener(name, markStale);
+  document.addEventListener("htmx:afterRequest", markFresh);
+  document.addEventListener("click", dismiss);
+  document.addEventListener("keydown", shortcuts);
+})();
