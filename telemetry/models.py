@@ -18,7 +18,8 @@ class Source(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.PROMETHEUS)
-    url = models.URLField(max_length=500, blank=True)
+    # Not a URLField: that refuses host names without a dot, which is what most stores have inside a cluster.
+    url = models.CharField(max_length=500, blank=True)
     # {"username": …, "password": …} or {"token": …}; never shown again.
     credentials = SealedField(default=dict, blank=True)
     # Sent with every request, e.g. X-Scope-OrgID; values may be secret, so they are sealed too.

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=80, unique=True)),
                 ('kind', models.CharField(choices=[('prometheus', 'Prometheus'), ('embedded', 'Embedded store')], default='prometheus', max_length=20)),
-                ('url', models.URLField(blank=True, max_length=500)),
+                ('url', models.CharField(blank=True, max_length=500)),
                 ('credentials', telemetry.secrets.SealedField(blank=True, default=dict)),
                 ('headers', telemetry.secrets.SealedField(blank=True, default=dict)),
                 ('verify_tls', models.BooleanField(default=True)),
