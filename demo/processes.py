@@ -89,6 +89,11 @@ def process(name: str, environ: Mapping[str, str] = os.environ) -> Process:
     return next(process for process in processes(environ) if process.name == name)
 
 
+def bind(environ: Mapping[str, str] = os.environ) -> str:
+    """The address that a process listens on."""
+    return environ.get("SHOP_BIND") or "127.0.0.1"
+
+
 def environment(base_port: int = DEFAULT_BASE_PORT) -> dict[str, str]:
     """What a launcher adds to the environment of every process: ports, and batches that leave every 2 s."""
     return {
