@@ -85,18 +85,29 @@ class Change(models.Model):
 
 
 class StoredTrace(models.Model):
-    """What is known of a trace as a whole; grows as its spans arrive."""
+    """What is known of a trace as a whole; grows as its spans arrive. telemetry.summaries says how."""
 
     trace_id = models.CharField(max_length=32, primary_key=True)
     flow = models.CharField(max_length=120, blank=True)
+    # Of the entry span: where the request came in.
     service = models.CharField(max_length=120, blank=True)
     name = models.CharField(max_length=250, blank=True)
     start_ns = models.BigIntegerField()
     end_ns = models.BigIntegerField()
+    # How long the caller waited: the entry span's duration, or the whole extent while no entry span is known.
+    duration_ns = models.BigIntegerField(default=0)
+    # Whether the request failed for its caller: the entry span's status, or any error while no entry span is known.
     error = models.BooleanField(default=False)
+    # Any span in error, also one that was retried with success.
+    failed = models.BooleanField(default=False)
+    slowest_ns = models.BigIntegerField(default=0)
+    # How sure it is that the entry span is the entry (see telemetry.summaries.Rank), and when that span started.
+    entry_rank = models.PositiveSmallIntegerField(default=0)
+    entry_ns = models.BigIntegerField(default=0)
     span_count = models.PositiveIntegerField(default=0)
     # None until decided: errors, slow traces and the sample stay, the rest is dropped once the trace has settled.
     kept = models.BooleanField(null=True)
+    # When its last span arrived; it settles from then on.
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
