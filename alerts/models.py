@@ -29,6 +29,8 @@ class Incident(models.Model):
     title = models.CharField(max_length=300)
     # The end of the slice that fired; the onset is earlier.
     opened_at = models.DateTimeField()
+    # When the bad requests began to rise, as far as the ledger tells; see evidence.onset.
+    onset_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -36,6 +38,7 @@ class Incident(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     # When to look for (more) example requests; None when done. Schedule and lease in one.
     examples_due_at = models.DateTimeField(null=True, blank=True)
+    examples_tries = models.PositiveSmallIntegerField(default=0)
     examples_error = models.TextField(blank=True)
 
     objects = IncidentQuerySet.as_manager()
@@ -79,7 +82,7 @@ class Alert(models.Model):
     calm_since = models.DateTimeField(null=True)
     # The end of the last slice this state has seen.
     evaluated_until = models.DateTimeField(null=True)
-    # The reading behind the state: see alerts.states.Reading.
+    # The reading behind the state: see alerts.evaluation.numbers_of.
     numbers = models.JSONField(default=dict)
     # The sentence that says why it does (not) fire.
     reason = models.CharField(max_length=300, blank=True)
@@ -129,6 +132,8 @@ class Example(models.Model):
     duration = models.DurationField()
     # What went wrong, in a few words: the deepest failing or slowest span.
     what = models.CharField(max_length=200, blank=True)
+    # The span that `what` is about; empty when no span tells.
+    span_id = models.CharField(max_length=16, blank=True)
     # The attributes that tell examples apart: {"payment.method": "card", "region": "eu-west"}.
     part = models.JSONField(default=dict)
     # The frozen evidence: see alerts.examples for the shape.
