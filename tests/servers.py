@@ -245,9 +245,11 @@ def prometheus_server(
     scrape_configs: Sequence[Mapping[str, Any]] = (), openmetrics: str = "", flags: Sequence[str] = ()
 ) -> Iterator[PrometheusServer]:
     """A Prometheus that scrapes `scrape_configs` and already knows the samples of an `openmetrics` text."""
-    with _directory("prometheus") as directory:
-        with _running(PrometheusServer(directory, scrape_configs, openmetrics, flags)) as server:
-            yield server
+    with (
+        _directory("prometheus") as directory,
+        _running(PrometheusServer(directory, scrape_configs, openmetrics, flags)) as server,
+    ):
+        yield server
 
 
 @contextmanager
