@@ -1,0 +1,142 @@
+"""Flows: the list, one flow with its traffic, and the forms that create, edit and archive one."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_http_methods
+
+from alerts.models import Incident
+from dashboards import standing
+from dashboards.forms import Styled
+from slo.models import Flow
+
+# `/flows/new/` is the form.
+RESERVED_SLUGS = {"new"}
+
+
+class FlowForm(Styled, forms.ModelForm[Flow]):
+    class Meta:
+        model = Flow
+        fields = ("name", "team", "importance", "selector", "runbook_url", "description")
+        labels = {
+            "team": "Owner team",
+            "importance": "How much it matters",
+            "selector": "Value of user.flow",
+            "runbook_url": "Runbook",
+        }
+        help_texts = {
+            "name": "What people call it: Checkout, Login, Search.",
+            "importance": "Tier 1 is what the business stands still without.",
+            "selector": "Its spans and log lines carry this value in the attribute user.flow.",
+            "runbook_url": "Shown on its incidents.",
+        }
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 3}),
+            "selector": forms.TextInput(attrs={"class": "mono"}),
+        }
+        error_messages = {"name": {"required": "Give the flow a name."}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Almost always the name in small letters: left empty, it is that.
+        self.fields["selector"].required = False
+        self.fields["runbook_url"].widget.attrs["placeholder"] = "https://"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("selector") and cleaned.get("name"):
+            cleaned["selector"] = slugify(cleaned["name"]) or cleaned["name"]
+        return cleaned
+
+    def save(self, commit: bool = True) -> Flow:
+        if not self.instance.slug:
+            self.instance.slug = free_slug(self.cleaned_data["name"])
+        return super().save(commit)
+
+
+def free_slug(name: str) -> str:
+    """The name as a path, with a number when another flow (also an archived one) has it."""
+    stem = slugify(name)[:70] or "flow"
+    taken = RESERVED_SLUGS | set(Flow.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    candidates = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(taken) + 2))
+    return next(slug for slug in candidates if slug not in taken)
+
+
+@require_GET
+def list_page(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    archived = Flow.objects.exclude(archived_at=None).order_by("-archived_at")
+    return render(request, "flows.html", {"flows": standing.of_all(now), "archived": archived})
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    return _form(request, FlowForm(request.POST or None), "flow-new")
+
+
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    flow = get_object_or_404(Flow, slug=slug)
+    return _form(request, FlowForm(request.POST or None, instance=flow), "flow-edit", Flow.objects.get(pk=flow.pk))
+
+
+def _form(request: HttpRequest, form: FlowForm, name: str, flow: Flow | None = None) -> HttpResponse:
+    if form.is_bound and form.is_valid():
+        saved = form.save()
+        messages.success(request, f"{saved.name} is saved.")
+        return redirect("flow", slug=saved.slug)
+    # `flow` as it is stored: a rejected form has already changed its own instance.
+    return render(request, "flow_form.html", {"form": form, "flow": flow}, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def archive(request: HttpRequest, slug: str) -> HttpResponse:
+    """Asks first, then archives; for an archived flow the same, the other way round."""
+    flow = get_object_or_404(Flow, slug=slug)
+    problem = ""
+    if request.method == "POST":
+        problem = _bring_back(flow) if flow.archived_at else _archive(flow)
+        if not problem:
+            messages.success(request, f"{flow.name} is {'back' if flow.archived_at else 'archived'}.")
+            return redirect("flow", slug=flow.slug) if flow.archived_at else redirect("flows")
+    open_incident = Incident.objects.unresolved().filter(flow=flow).first()
+    context = {"flow": flow, "problem": problem, "open_incident": open_incident}
+    return render(request, "flow_archive.html", context, status=422 if problem else 200)
+
+
+def _archive(flow: Flow) -> str:
+    incident = Incident.objects.unresolved().filter(flow=flow).first()
+    if incident:
+        return f"{incident} is still open. Archive the flow when it has resolved."
+    Flow.objects.active().filter(pk=flow.pk).update(archived_at=timezone.now())
+    return ""
+
+
+def _bring_back(flow: Flow) -> str:
+    revived = Flow.objects.get(pk=flow.pk)
+    revived.archived_at = None
+    try:
+        revived.validate_constraints()
+    except ValidationError as error:
+        return " ".join(error.messages)
+    Flow.objects.filter(pk=flow.pk).update(archived_at=None)
+    return ""
+
+
+@require_GET
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    flow = get_object_or_404(Flow, slug=slug)
+    now = timezone.now()
+    context = {
+        "flow": flow,
+        "standing": standing.of_flow(flow, now),
+        "incidents": Incident.objects.filter(flow=flow).select_related("acknowledged_by")[:10],
+        "charts": list(flow.objectives.active()) if not flow.archived_at else [],
+    }
+    return render(request, "flow.html", context)
