@@ -1,0 +1,249 @@
+"""The embedded store: spans and log lines in Fireline's own database, for people who have no other store.
+
+Writing is idempotent: an exporter that sends a batch again, because the answer was lost, changes nothing.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from connectors.errors import Unreachable
+from connectors.telemetry import LogLine, LogQuery, Span, SpanEvent, TraceQuery, TraceSummary, to_ns
+from telemetry import inserts
+from telemetry.models import StoredLog, StoredSpan, StoredTrace
+from telemetry.router import database
+from telemetry.summaries import Summary, summarise
+
+# A page that shows more would not be read; the rest is still counted in the trace's span_count.
+MOST_SPANS = 20_000
+
+SPAN_COLUMNS = (
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "service",
+    "name",
+    "kind",
+    "start_ns",
+    "duration_ns",
+    "status",
+    "status_message",
+    "attributes",
+    "resource",
+    "events",
+)
+LOG_COLUMNS = (
+    "digest",
+    "at_ns",
+    "severity",
+    "body",
+    "service",
+    "trace_id",
+    "span_id",
+    "attributes",
+    "resource",
+)
+SUMMARY_COLUMNS = tuple(column.name for column in fields(Summary))
+
+# `new` is the arriving row, `old` the stored one. A better entry span brings everything that is said of the entry.
+_BETTER = "(new.entry_rank > old.entry_rank OR (new.entry_rank = old.entry_rank AND new.entry_ns < old.entry_ns))"
+_NO_ENTRY = "(new.entry_rank = 1 AND old.entry_rank = 1)"
+_START = "CASE WHEN new.start_ns < old.start_ns THEN new.start_ns ELSE old.start_ns END"
+_END = "CASE WHEN new.end_ns > old.end_ns THEN new.end_ns ELSE old.end_ns END"
+_OF_ENTRY = "CASE WHEN {better} THEN new.{column} ELSE old.{column} END"
+_MERGE = {
+    "flow": f"CASE WHEN new.flow <> '' AND (old.flow = '' OR {_BETTER}) THEN new.flow ELSE old.flow END",
+    "service": _OF_ENTRY.format(better=_BETTER, column="service"),
+    "name": _OF_ENTRY.format(better=_BETTER, column="name"),
+    "start_ns": _START,
+    "end_ns": _END,
+    "duration_ns": f"CASE WHEN {_NO_ENTRY} THEN ({_END}) - ({_START}) "
+    f"WHEN {_BETTER} THEN new.duration_ns ELSE old.duration_ns END",
+    "error": f"CASE WHEN {_NO_ENTRY} THEN new.failed OR old.failed WHEN {_BETTER} THEN new.error ELSE old.error END",
+    "failed": "new.failed OR old.failed",
+    "slowest_ns": "CASE WHEN new.slowest_ns > old.slowest_ns THEN new.slowest_ns ELSE old.slowest_ns END",
+    "entry_rank": _OF_ENTRY.format(better=_BETTER, column="entry_rank"),
+    "entry_ns": _OF_ENTRY.format(better=_BETTER, column="entry_ns"),
+    "span_count": "new.span_count + old.span_count",
+    "received_at": "CASE WHEN new.received_at > old.received_at THEN new.received_at ELSE old.received_at END",
+}
+
+
+def _merge_sql() -> str:
+    """ON CONFLICT's update for a trace's row; the engines call the arriving row `excluded`."""
+    table = f'"{StoredTrace._meta.db_table}"'
+    sets = (f'"{column}" = {sql}' for column, sql in _MERGE.items())
+    return f'("trace_id") DO UPDATE SET {", ".join(sets)}'.replace("new.", "excluded.").replace("old.", f"{table}.")
+
+
+def record_spans(spans: Sequence[Span], at: datetime) -> int:
+    """Store the spans that are not stored yet, and bring their traces up to date; answers how many were new.
+
+    `at` is the server's clock. Raises `django.db.OperationalError` when the database is locked or away: nothing of
+    the batch is stored then, and sending it again is safe.
+    """
+    if not spans:
+        return 0
+    alias, encode = database(), inserts.Json()
+    unique = {(span.trace_id, span.span_id): span for span in reversed(spans)}
+    ordered = [unique[key] for key in sorted(unique)]
+    rows = [_span_row(span, encode) for span in ordered]
+    with transaction.atomic(using=alias):
+        new = inserts.insert(alias, StoredSpan, SPAN_COLUMNS, rows, on_conflict="DO NOTHING", returning="trace_id")
+        if new:
+            _merge_traces(alias, ordered, Counter(new), at)
+    return len(new)
+
+
+def _span_row(span: Span, encode: inserts.Json) -> tuple[Any, ...]:
+    return (
+        span.trace_id,
+        span.span_id,
+        span.parent_id,
+        span.service,
+        span.name,
+        span.kind,
+        span.start_ns,
+        span.duration_ns,
+        span.status,
+        span.status_message,
+        encode.one(span.attributes),
+        encode.shared(span.resource),
+        encode.one([[event.at_ns, event.name, event.attributes] for event in span.events]),
+    )
+
+
+def _merge_traces(alias: str, spans: Sequence[Span], new: Counter[str], at: datetime) -> None:
+    moment = connections[alias].ops.adapt_datetimefield_value(at)
+    rows = [
+        (*(getattr(summary, column) for column in SUMMARY_COLUMNS), new[summary.trace_id], None, moment)
+        for summary in summarise(span for span in spans if span.trace_id in new)
+    ]
+    columns = (*SUMMARY_COLUMNS, "span_count", "kept", "received_at")
+    inserts.insert(alias, StoredTrace, columns, rows, on_conflict=_merge_sql(), returning="trace_id")
+
+
+def record_logs(lines: Sequence[LogLine]) -> int:
+    """Store the log lines that are not stored yet; answers how many were new. Raises like `record_spans`."""
+    if not lines:
+        return 0
+    alias, encode = database(), inserts.Json()
+    rows = {row[0]: row for row in (_log_row(line, encode) for line in lines)}
+    with transaction.atomic(using=alias):
+        ordered = [rows[digest] for digest in sorted(rows)]
+        return len(inserts.insert(alias, StoredLog, LOG_COLUMNS, ordered, on_conflict="DO NOTHING", returning="id"))
+
+
+def _log_row(line: LogLine, encode: inserts.Json) -> tuple[Any, ...]:
+    content = (
+        line.at_ns,
+        line.severity,
+        line.body,
+        line.service,
+        line.trace_id,
+        line.span_id,
+        encode.one(line.attributes),
+        encode.shared(line.resource),
+    )
+    digest = hashlib.blake2b("\0".join(map(str, content)).encode(), digest_size=16).hexdigest()
+    return (digest, *content)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as error:
+        raise Unreachable(
+            f"The embedded store's database did not answer ({type(error).__name__}). Try again in a moment."
+        ) from error
+
+
+def _plain(text: str) -> str:
+    """A search text as it is stored: PostgreSQL takes no NUL, so none is stored."""
+    return text.replace("\0", "\ufffd")
+
+
+def full_trace_id(text: str) -> str:
+    """The 32 hex digits of a trace id as people paste it: any case, and shorter where zeros were left out."""
+    digits = text.strip().lower()
+    known = 0 < len(digits) <= 32 and all(digit in "0123456789abcdef" for digit in digits)
+    return digits.zfill(32) if known else ""
+
+
+class EmbeddedTraces:
+    """The spans that were sent to Fireline itself."""
+
+    def trace(self, trace_id: str) -> list[Span]:
+        rows = StoredSpan.objects.filter(trace_id=full_trace_id(trace_id)).order_by("start_ns", "span_id")
+        with _readable():
+            return [_span(row) for row in rows.values_list(*SPAN_COLUMNS)[:MOST_SPANS]]
+
+    def search(self, query: TraceQuery) -> list[TraceSummary]:
+        """By flow, service (of any of its spans), time, and how the request ended for its caller."""
+        rows = _of_query(query).order_by("-duration_ns" if query.slowest_first else "-start_ns", "trace_id")
+        columns = ("trace_id", "flow", "service", "name", "start_ns", "duration_ns", "error", "span_count")
+        with _readable():
+            return [TraceSummary(*row) for row in rows.values_list(*columns)[: query.limit]]
+
+
+def _of_query(query: TraceQuery) -> QuerySet[StoredTrace]:
+    rows = StoredTrace.objects.all()
+    if query.flow:
+        rows = rows.filter(flow=_plain(query.flow))
+    if query.since:
+        rows = rows.filter(start_ns__gte=to_ns(query.since))
+    if query.until:
+        rows = rows.filter(start_ns__lte=to_ns(query.until))
+    if query.error is not None:
+        rows = rows.filter(error=query.error)
+    if query.min_duration is not None:
+        rows = rows.filter(duration_ns__gte=query.min_duration.total_seconds() * 1e9)
+    if query.max_duration is not None:
+        rows = rows.filter(duration_ns__lte=query.max_duration.total_seconds() * 1e9)
+    if query.service:
+        rows = rows.filter(
+            Exists(StoredSpan.objects.filter(trace_id=OuterRef("trace_id"), service=_plain(query.service)))
+        )
+    return rows
+
+
+def _span(row: tuple[Any, ...]) -> Span:
+    *plain, events = row
+    return Span(*plain, events=tuple(SpanEvent(*event) for event in events))
+
+
+class EmbeddedLogs:
+    """The log lines that were sent to Fireline itself."""
+
+    _columns = tuple(field.name for field in fields(LogLine))
+
+    def lines_of(self, trace_ids: Sequence[str], limit: int = 500) -> list[LogLine]:
+        ids = [known for known in map(full_trace_id, trace_ids) if known]
+        rows = StoredLog.objects.filter(trace_id__in=ids).exclude(trace_id="").order_by("at_ns", "pk")
+        with _readable():
+            return [LogLine(*row) for row in rows.values_list(*self._columns)[:limit]]
+
+    def search(self, query: LogQuery) -> list[LogLine]:
+        rows = StoredLog.objects.order_by("-at_ns", "-pk")
+        if query.trace_id:
+            rows = rows.filter(trace_id=full_trace_id(query.trace_id)).exclude(trace_id="")
+        if query.service:
+            rows = rows.filter(service=_plain(query.service))
+        if query.since:
+            rows = rows.filter(at_ns__gte=to_ns(query.since))
+        if query.until:
+            rows = rows.filter(at_ns__lte=to_ns(query.until))
+        if query.min_severity is not None:
+            rows = rows.filter(severity__gte=query.min_severity)
+        if query.text:
+            rows = rows.filter(body__icontains=_plain(query.text))
+        with _readable():
+            return [LogLine(*row) for row in rows.values_list(*self._columns)[: query.limit]]
