@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from alerts.models import Channel
-from dashboards.forms import Styled
+from dashboards.forms import StyledModelForm
 from dashboards.source_form import KEEP, address_of
 
 MOST_RECIPIENTS = 50
@@ -36,7 +36,7 @@ def hint_of(channel: Channel) -> str:
     return f"{parts.scheme}://{parts.hostname}/…" if parts.hostname else "no address"
 
 
-class ChannelForm(Styled, forms.ModelForm[Channel]):
+class ChannelForm(StyledModelForm[Channel]):
     url = forms.CharField(
         label="Webhook address",
         required=False,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -12,13 +11,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from alerts.models import Channel
 from dashboards.channel_form import ChannelForm, hint_of
-from dashboards.forms import Styled
+from dashboards.forms import StyledModelForm
 from dashboards.source_form import SourceForm
 from telemetry import sources, tokens
 from telemetry.models import IngestToken, Source
 
 
-class TokenForm(Styled, forms.ModelForm[IngestToken]):
+class TokenForm(StyledModelForm[IngestToken]):
     class Meta:
         model = IngestToken
         fields = ("name",)

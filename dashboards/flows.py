@@ -13,14 +13,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from alerts.models import Incident
 from dashboards import standing
-from dashboards.forms import Styled
+from dashboards.forms import StyledModelForm
 from slo.models import Flow
 
 # `/flows/new/` is the form.
 RESERVED_SLUGS = {"new"}
 
 
-class FlowForm(Styled, forms.ModelForm[Flow]):
+class FlowForm(StyledModelForm[Flow]):
     class Meta:
         model = Flow
         fields = ("name", "team", "importance", "selector", "runbook_url", "description")

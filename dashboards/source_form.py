@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from connectors import egress
 from connectors.errors import StoreError
-from dashboards.forms import Styled
+from dashboards.forms import StyledModelForm
 from telemetry.models import Source
 
 LONGEST_TIMEOUT = 60
@@ -58,7 +58,7 @@ def headers_of(text: str) -> dict[str, str]:
     return headers
 
 
-class SourceForm(Styled, forms.ModelForm[Source]):
+class SourceForm(StyledModelForm[Source]):
     username = forms.CharField(label="User name", required=False, max_length=200, widget=forms.TextInput(attrs=_SECRET))
     password = forms.CharField(required=False, max_length=500, widget=forms.PasswordInput(attrs=_SECRET))
     token = forms.CharField(
