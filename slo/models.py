@@ -85,6 +85,8 @@ class Objective(models.Model):
     archived_at = models.DateTimeField(null=True, blank=True)
     # The end of the last slice in the ledger; moves only forward, by a conditional update.
     measured_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Counts what restarts the ledger: a worker that asked for an earlier revision must not append to this one.
+    revision = models.PositiveIntegerField(default=1, editable=False)
     # Why the next slice could not be asked for; empty while all is well.
     last_error = models.TextField(blank=True, editable=False)
     last_error_at = models.DateTimeField(null=True, blank=True, editable=False)

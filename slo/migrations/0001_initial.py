@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
                 ('measured_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('revision', models.PositiveIntegerField(default=1, editable=False)),
                 ('last_error', models.TextField(blank=True, editable=False)),
                 ('last_error_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('flow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='objectives', to='slo.flow')),

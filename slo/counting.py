@@ -1,0 +1,166 @@
+"""How an SLI is counted: one PromQL query that answers the bad (or good) and all events of one slice, exactly.
+
+`increase()` is not used: it ignores the value that a series is born with and extrapolates at the edges. Instead each
+observed increment is counted once, by the value now against the value at the slice's start; docs/concepts.md says
+how each case is treated.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Literal
+
+type Kind = Literal["events", "latency"]
+type Operator = Literal["=", "!=", "=~", "!~"]
+
+# The label by which the answer's series are told apart; `good` stands in for `bad` where a bucket counts the good.
+ANSWER = "fireline"
+# How far back a series that returns after a gap is remembered.
+MEMORY = timedelta(hours=1)
+WINDOW = "{{window}}"
+
+_PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    label: str
+    op: Operator
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sli:
+    """How events are counted.
+
+    `events`: a counter; `matchers` choose the series that count, `bad_matchers` the bad ones among them. `latency`:
+    a classic histogram, named without `_bucket`; good took at most `threshold` seconds, a bucket's boundary.
+    Either is replaced by two expressions with `{{window}}`, which then count in their own way.
+    """
+
+    kind: Kind
+    metric: str = ""
+    matchers: tuple[Matcher, ...] = ()
+    bad_matchers: tuple[Matcher, ...] = ()
+    threshold: Decimal | None = None
+    bad_expression: str = ""
+    total_expression: str = ""
+
+    @property
+    def by_expression(self) -> bool:
+        return bool(self.total_expression)
+
+
+def promql(sli: Sli, slice: timedelta) -> str:
+    """The query for a slice of this length that ends at the instant it is asked for.
+
+    It answers at most two series of one value each: `fireline="total"`, and `fireline="bad"` or, for latency,
+    `fireline="good"`. No `total` means that nothing was measured; without `bad` there were no bad events.
+    """
+    if sli.by_expression:
+        parts = {"bad": _own(sli.bad_expression, slice), "total": _own(sli.total_expression, slice)}
+    elif sli.kind == "latency":
+        parts = _latency(sli, slice)
+    else:
+        parts = _events(sli, slice)
+    return " or ".join(f'label_replace({query}, "{ANSWER}", "{name}", "", "")' for name, query in parts.items())
+
+
+def selector(metric: str, matchers: Iterable[Matcher] = ()) -> str:
+    """`metric{label="value",…}` with everything escaped that needs to be."""
+    terms = [_term(matcher) for matcher in matchers]
+    if not _PLAIN_METRIC.fullmatch(metric):
+        terms.insert(0, f"__name__={_quoted(metric)}")
+        metric = ""
+    return f"{metric}{{{','.join(terms)}}}"
+
+
+def matchers_of(rows: Sequence[Mapping[str, str]]) -> tuple[Matcher, ...]:
+    """Matchers as an objective stores them: `{"label": …, "op": …, "value": …}`. Raises `ValueError`."""
+    return tuple(_matcher(row) for row in rows)
+
+
+def boundaries(threshold: Decimal) -> tuple[str, ...]:
+    """Every way in which clients write this bucket boundary as `le`: `1` and `1.0`, `1e-05` and `0.00001`."""
+    fixed = f"{threshold.normalize():f}"
+    number = float(threshold)
+    return tuple(dict.fromkeys((fixed, fixed if "." in fixed else f"{fixed}.0", repr(number), f"{number:g}")))
+
+
+def _events(sli: Sli, slice: timedelta) -> dict[str, str]:
+    total = selector(sli.metric, sli.matchers)
+    return {
+        "bad": _increments(selector(sli.metric, (*sli.matchers, *sli.bad_matchers)), total, sli.matchers, slice),
+        "total": _increments(total, total, sli.matchers, slice),
+    }
+
+
+def _latency(sli: Sli, slice: timedelta) -> dict[str, str]:
+    if sli.threshold is None:
+        raise ValueError("A latency SLI needs a threshold.")
+    edge = Matcher("le", "=~", "|".join(re.escape(boundary) for boundary in boundaries(sli.threshold)))
+    total = selector(f"{sli.metric}_count", sli.matchers)
+    return {
+        "good": _increments(selector(f"{sli.metric}_bucket", (*sli.matchers, edge)), total, sli.matchers, slice),
+        "total": _increments(total, total, sli.matchers, slice),
+    }
+
+
+def _own(expression: str, slice: timedelta) -> str:
+    # On lines of its own, so that a comment at the expression's end does not swallow the bracket.
+    return f"sum(\n{expression.replace(WINDOW, _promql_duration(slice))}\n)"
+
+
+def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: timedelta) -> str:
+    """Sum of what the series `m` counted in the slice. The first line that applies to a series counts it:
+
+    1. it was reset within the slice, after a peak: up to the peak, and from zero
+    2. it grew
+    3. it was reset to below its old value: from zero
+    4. it is new, on a target that was already known at the slice's start: from zero
+    5. and 6. it is back after a gap: from its last known value, or from zero when below
+    7. it belongs to a target never seen before: a baseline, which counts nothing
+
+    A target is known by `up`, or, where counters are pushed and there is no `up`, by the series that are `counted`.
+    """
+    s = _promql_duration(slice)
+    memory = f"last_over_time({m}[{_promql_duration(MEMORY)}] offset {s})"
+    # A series that died within the slice still counts its last scrapes; one without a scrape in it stands still.
+    now, peak, low = f"({m} or last_over_time({m}[{s}]))", f"max_over_time({m}[{s}])", f"min_over_time({m}[{s}])"
+    target = ",".join(_term(matcher) for matcher in matchers if matcher.label in ("job", "instance"))
+    known = f"(up{{{target}}} offset {s} == 1 or on(instance, job) {counted} offset {s})"
+    return f"""sum(
+  ({peak} - {m} offset {s} >= 0) + ({now} < {peak})
+  or ({now} - {m} offset {s} >= 0) unless ({low} < {m} offset {s})
+  or {now} and {m} offset {s}
+  or {now} and on(instance, job) {known}
+  or {now} - {memory} >= 0
+  or {now} and {memory}
+  or {now} * 0
+)"""
+
+
+def _matcher(row: Mapping[str, str]) -> Matcher:
+    label, op, value = row["label"], row.get("op", "="), row["value"]
+    match op:
+        case "=" | "!=" | "=~" | "!~":
+            return Matcher(label, op, value)
+    raise ValueError(f"{op!r} is not a way to match a label; use =, !=, =~ or !~.")
+
+
+def _term(matcher: Matcher) -> str:
+    label = matcher.label if _PLAIN_LABEL.fullmatch(matcher.label) else _quoted(matcher.label)
+    return f"{label}{matcher.op}{_quoted(matcher.value)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _promql_duration(length: timedelta) -> str:
+    milliseconds = length // timedelta(milliseconds=1)
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"

@@ -1,0 +1,222 @@
+"""The ledger: appends slices strictly in order, and answers any window from the running totals of two rows."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+
+from slo.budget import Budget, burn
+from slo.models import Objective, Slice
+from slo.windows import ZERO, Mark, Totals, difference
+
+# As many instants as one query looks up by a subquery each.
+_FEW = 24
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One slice as the store answered it. `bad` and `total` are `None` when not measured, and `reason` says why."""
+
+    start: datetime
+    end: datetime
+    bad: float | None
+    total: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What happened in one stretch of a chart."""
+
+    start: datetime
+    end: datetime
+    totals: Totals
+
+
+class Unordered(ValueError):
+    """Slices must follow each other, and the ledger's last one, without a gap."""
+
+
+@transaction.atomic
+def append(objective: Objective, slices: Sequence[Measured]) -> bool:
+    """Append `slices`, fetched for the revision and `measured_until` of this instance; whether they were.
+
+    False means that somebody else has moved the ledger since `objective` was loaded: nothing is written, load it
+    again. On success the instance is moved too. Raises `Unordered`, and `IntegrityError` for impossible counts.
+    """
+    _check_order(objective.measured_until, slices)
+    until = slices[-1].end
+    # First of all: the row count decides, and on PostgreSQL the update takes the row's lock.
+    moved = Objective.objects.filter(
+        pk=objective.pk, measured_until=objective.measured_until, revision=objective.revision
+    ).update(measured_until=until, last_error="", last_error_at=None)
+    if not moved:
+        return False
+    last = Slice.objects.filter(objective=objective).order_by("-end").first()
+    Slice.objects.bulk_create(_rows(objective, last, slices), batch_size=_BATCH)
+    objective.measured_until, objective.last_error, objective.last_error_at = until, "", None
+    return True
+
+
+def first_start(objective: Objective) -> datetime | None:
+    """Where the ledger begins; `None` while it is empty."""
+    return Slice.objects.filter(objective=objective).order_by("end").values_list("start", flat=True).first()
+
+
+def marks(objective: Objective, instants: Iterable[datetime]) -> dict[datetime, Mark | None]:
+    """The running totals at each instant: of the last slice that ended at or before it, `None` before the first.
+
+    A handful of queries, however many instants and slices there are.
+    """
+    wanted = sorted(set(instants))
+    return _few_marks(objective, wanted) if len(wanted) <= _FEW else _many_marks(objective, wanted)
+
+
+def totals(objective: Objective, start: datetime, end: datetime) -> Totals:
+    """What happened from `start` to `end`. A start within a slice takes that whole slice."""
+    return totals_many(objective, [(start, end)])[0]
+
+
+def totals_many(objective: Objective, windows: Sequence[tuple[datetime, datetime]]) -> list[Totals]:
+    """`totals` of several windows, in the same few queries as one."""
+    known = marks(objective, (instant for window in windows for instant in window))
+    return [difference(known[start], known[end], end - start) for start, end in windows]
+
+
+def budget(objective: Objective, at: datetime) -> Budget:
+    """The error budget of the objective's window that ends at `at`."""
+    return Budget(totals(objective, at - objective.window, at), objective.target, objective.window)
+
+
+def burns(objective: Objective, at: datetime, windows: Sequence[timedelta]) -> dict[timedelta, float | None]:
+    """The burn rate over each of the windows that end at `at`; `None` where nothing was measured."""
+    found = totals_many(objective, [(at - window, at) for window in windows])
+    return {window: burn(one, objective.target) for window, one in zip(windows, found, strict=True)}
+
+
+def series(objective: Objective, start: datetime, end: datetime, points: int) -> list[Bucket]:
+    """`start` to `end` in about `points` stretches of equal length, for a chart; at least a slice each."""
+    edges = instants(start, end, points)
+    known = marks(objective, edges)
+    return [Bucket(left, right, difference(known[left], known[right], right - left)) for left, right in pairwise(edges)]
+
+
+def window_series(objective: Objective, window: timedelta, start: datetime, end: datetime, points: int) -> list[Bucket]:
+    """The window of this length as it stood at about `points` instants from `start` to `end`."""
+    edges = instants(start, end, points)
+    known = marks(objective, [instant for edge in edges for instant in (edge - window, edge)])
+    return [Bucket(edge - window, edge, difference(known[edge - window], known[edge], window)) for edge in edges]
+
+
+def burn_series(
+    objective: Objective, window: timedelta, start: datetime, end: datetime, points: int
+) -> list[tuple[datetime, float | None]]:
+    """The burn rate over `window` at about `points` instants from `start` to `end`."""
+    found = window_series(objective, window, start, end, points)
+    return [(bucket.end, burn(bucket.totals, objective.target)) for bucket in found]
+
+
+def budget_series(
+    objective: Objective, start: datetime, end: datetime, points: int
+) -> list[tuple[datetime, float | None]]:
+    """The share of the budget that was left at about `points` instants from `start` to `end`."""
+    found = window_series(objective, objective.window, start, end, points)
+    return [(bucket.end, Budget(bucket.totals, objective.target, objective.window).left) for bucket in found]
+
+
+# Steps that charts take: each divides the next or nearly so, and the coarse ones fall on ends of coarse slices.
+_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+
+
+def instants(start: datetime, end: datetime, points: int) -> list[datetime]:
+    """About `points` (at most twice as many) round instants from `start` to `end`, both within a step of them."""
+    wanted = (end - start).total_seconds() / max(1, points)
+    step = timedelta(seconds=next((step for step in _STEPS if step >= wanted), _STEPS[-1]))
+    first, last = floor(start, step), floor(end, step)
+    return [first + step * count for count in range((last - first) // step + 1)]
+
+
+def floor(at: datetime, step: timedelta) -> datetime:
+    """The last multiple of `step`, counted from the Unix epoch, at or before `at`."""
+    return at - (at - EPOCH) % step
+
+
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _check_order(after: datetime | None, slices: Sequence[Measured]) -> None:
+    if not slices:
+        raise Unordered("There is no slice to append.")
+    for one in slices:
+        if after is not None and one.start != after:
+            raise Unordered(f"The slice that starts at {one.start:%F %T} does not follow {after:%F %T}.")
+        after = one.end
+
+
+def _rows(objective: Objective, last: Slice | None, slices: Sequence[Measured]) -> Iterable[Slice]:
+    bad, total = (last.running_bad, last.running_total) if last else (0.0, 0.0)
+    measured = last.running_measured if last else ZERO
+    for one in slices:
+        if one.total is not None:
+            bad, total, measured = bad + (one.bad or 0.0), total + one.total, measured + (one.end - one.start)
+        yield Slice(
+            objective=objective,
+            start=one.start,
+            end=one.end,
+            bad=one.bad,
+            total=one.total,
+            reason=one.reason[:300],
+            running_bad=bad,
+            running_total=total,
+            running_measured=measured,
+        )
+
+
+_FIELDS = ("end", "running_bad", "running_total", "running_measured")
+
+
+def _few_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark | None]:
+    ledger = Slice.objects.filter(objective=OuterRef("pk")).order_by("-end").values("pk")
+    lookups = {f"at_{n}": Subquery(ledger.filter(end__lte=at)[:1]) for n, at in enumerate(wanted)}
+    row: Mapping[str, int | None] = Objective.objects.filter(pk=objective.pk).values(*[], **lookups).get()
+    keys = [row[f"at_{n}"] for n in range(len(wanted))]
+    found = {
+        key: Mark(*values)
+        for key, *values in Slice.objects.filter(pk__in={key for key in keys if key}).values_list("pk", *_FIELDS)
+    }
+    return {at: found.get(key) if key else None for at, key in zip(wanted, keys, strict=True)}
+
+
+def _many_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark | None]:
+    """Most instants are the end of a slice; the rest fall into long slices, of which there are few."""
+    exact = _marks_at(objective, wanted)
+    missing = [at for at in wanted if at not in exact]
+    if not missing:
+        return dict(exact)
+    edges = _few_marks(objective, [missing[0], missing[-1]])
+    first, last = edges[missing[0]], edges[missing[-1]]
+    between = Slice.objects.filter(objective=objective, end__lte=missing[-1]).order_by("end")
+    if first is not None:
+        between = between.filter(end__gte=first.at)
+    if last is None or first == last:
+        return {at: exact.get(at, last if at in missing else None) for at in wanted}
+    rows = [Mark(*row) for row in between.values_list(*_FIELDS)]
+    return {at: exact[at] if at in exact else _before(rows, at) for at in wanted}
+
+
+def _marks_at(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark]:
+    found: dict[datetime, Mark] = {}
+    for n in range(0, len(wanted), _BATCH):
+        rows = Slice.objects.filter(objective=objective, end__in=wanted[n : n + _BATCH]).values_list(*_FIELDS)
+        found |= {row[0]: Mark(*row) for row in rows}
+    return found
+
+
+def _before(rows: Sequence[Mark], at: datetime) -> Mark | None:
+    position = bisect_right(rows, at, key=lambda mark: mark.at)
+    return rows[position - 1] if position else None

@@ -1,0 +1,203 @@
+"""When an alert fires, freezes and resolves: a pure function of two windows of the ledger, with the reason in words."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from slo import windows, wording
+from slo.budget import burn, burns_faster
+from slo.confidence import lower_bound
+from slo.tiers import Tier
+from slo.windows import Mark, Totals
+
+type State = Literal["inactive", "firing", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What firing and resolving ask for, on top of both burn rates being above the tier's factor."""
+
+    # With one bad event any ratio is chance.
+    min_bad: int = 2
+    # One-sided, for the long window's error ratio.
+    confidence: float = 0.95
+    # The short window must be calm for this share of its length before the alert resolves.
+    hold: float = 0.5
+    # A short window with less coverage than this says nothing.
+    min_coverage: float = 0.5
+
+    def hold_for(self, tier: Tier) -> timedelta:
+        return tier.short * self.hold
+
+
+STANDARD = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a tier sees at one instant."""
+
+    long: Totals
+    short: Totals
+    # Burn rates; `None` where nothing was measured.
+    burn_long: float | None
+    burn_short: float | None
+    # The lowest burn rate over the long window that its counts still allow with the policy's confidence.
+    # `None` while the burn rate itself is not above the factor: then it cannot matter.
+    bound: float | None
+    factor: Decimal
+    # Whether the burn rates, compared exactly, are above the factor.
+    long_burns: bool
+    short_burns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """The state of one alert; all times are ends of slices."""
+
+    state: State = "inactive"
+    # Since when it is in this state; `None` if always.
+    since: datetime | None = None
+    # Set while unmeasured: the state neither fires nor resolves.
+    frozen_since: datetime | None = None
+    # Set while firing and the short window no longer burns.
+    calm_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state, and the reading that caused it."""
+
+    at: datetime
+    old: State
+    new: State
+    reason: str
+    reading: Reading
+
+
+def read(
+    long: Totals, short: Totals, tier: Tier, target: Decimal, window: timedelta, policy: Policy = STANDARD
+) -> Reading:
+    """What `tier` of an objective sees, when its two windows hold `long` and `short`."""
+    factor = tier.factor(window)
+    long_burns = burns_faster(long, target, factor)
+    allowed = float(1 - target)
+    return Reading(
+        long,
+        short,
+        burn(long, target),
+        burn(short, target),
+        lower_bound(long.bad, long.total, policy.confidence) / allowed if long_burns else None,
+        factor,
+        long_burns,
+        burns_faster(short, target, factor),
+    )
+
+
+def decide(
+    state: AlertState, tier: Tier, reading: Reading, at: datetime, policy: Policy = STANDARD
+) -> tuple[AlertState, str]:
+    """The state after `reading` was taken at `at`, and the sentence that says why.
+
+    - Unmeasured (too little coverage of the short window, nothing in the long one): frozen. Nothing fires, nothing
+      resolves, a firing alert keeps firing.
+    - Fires when both windows burn faster than the factor, on at least `min_bad` bad events, and the long window
+      does so with the policy's confidence.
+    - Resolves when the short window has not burned faster than the factor for `hold` of its length without a break.
+    """
+    if why := _unmeasured(tier, reading, policy):
+        return replace(state, frozen_since=state.frozen_since or at, calm_since=None), why
+    state = replace(state, frozen_since=None)
+    return (
+        _while_firing(state, tier, reading, at, policy)
+        if state.state == "firing"
+        else _while_calm(state, tier, reading, at, policy)
+    )
+
+
+def frozen(state: AlertState, at: datetime) -> AlertState:
+    """The state when not even a reading can be taken, because the ledger is late."""
+    return replace(state, frozen_since=state.frozen_since or at, calm_since=None)
+
+
+def replay(
+    marks: Sequence[Mark],
+    tier: Tier,
+    target: Decimal,
+    window: timedelta,
+    policy: Policy = STANDARD,
+    instants: Iterable[datetime] | None = None,
+) -> list[Transition]:
+    """What the alert would have done over a ledger, given as all its marks in order; at each mark unless told."""
+    state, transitions = AlertState(), list[Transition]()
+    for at in instants if instants is not None else (mark.at for mark in marks):
+        long, short = windows.window(marks, at, tier.long), windows.window(marks, at, tier.short)
+        reading = read(long, short, tier, target, window, policy)
+        old = state.state
+        state, reason = decide(state, tier, reading, at, policy)
+        if state.state != old:
+            transitions.append(Transition(at, old, state.state, reason, reading))
+    return transitions
+
+
+def _while_calm(
+    state: AlertState, tier: Tier, reading: Reading, at: datetime, policy: Policy
+) -> tuple[AlertState, str]:
+    if why := _not_enough(tier, reading, policy):
+        return state, why
+    sentence = f"{_both(tier, reading)}, above {wording.burn(reading.factor)}"
+    return AlertState("firing", since=at), f"{sentence}: {_events(reading.long)} in {wording.duration(tier.long)}"
+
+
+def _while_firing(
+    state: AlertState, tier: Tier, reading: Reading, at: datetime, policy: Policy
+) -> tuple[AlertState, str]:
+    if reading.short_burns:
+        return replace(state, calm_since=None), f"{_both(tier, reading)}, above {wording.burn(reading.factor)}"
+    calm_since, hold = state.calm_since or at, policy.hold_for(tier)
+    calm = f"{_over(reading.burn_short, tier.short)}, no longer above {wording.burn(reading.factor)}"
+    if at - calm_since >= hold:
+        return AlertState("resolved", since=at), calm
+    return replace(state, calm_since=calm_since), f"{calm}; resolves if that lasts {wording.duration(hold)}"
+
+
+def _unmeasured(tier: Tier, reading: Reading, policy: Policy) -> str | None:
+    if reading.short.coverage < policy.min_coverage:
+        share = f"only {wording.percent(reading.short.coverage)}" if reading.short.measured else "nothing"
+        return f"Frozen: {share} of the last {wording.duration(tier.short)} was measured"
+    if not reading.long.measured:
+        return f"Frozen: nothing of the last {wording.duration(tier.long)} was measured"
+    return None
+
+
+def _not_enough(tier: Tier, reading: Reading, policy: Policy) -> str | None:
+    """Why these numbers do not fire; `None` when they do."""
+    factor = wording.burn(reading.factor)
+    if not reading.long_burns:
+        return f"{_over(reading.burn_long, tier.long)}, not above {factor}"
+    if not reading.short_burns:
+        return f"{_over(reading.burn_long, tier.long)}, but {_over(reading.burn_short, tier.short)}: not above {factor}"
+    if reading.long.bad < policy.min_bad:
+        return f"{_both(tier, reading)}, but only {_events(reading.long)}; {policy.min_bad} bad ones are needed"
+    # In floats, and so is the bound: it is far coarser than their last bit.
+    if reading.bound is None or reading.bound <= reading.factor:
+        confidence = wording.percent(policy.confidence)
+        bound = _over(reading.bound, tier.long)
+        return (
+            f"{_over(reading.burn_long, tier.long)}, but only {bound} with {confidence} confidence: not above {factor}"
+        )
+    return None
+
+
+def _over(rate: float | None, length: timedelta) -> str:
+    return f"{wording.burn(rate or 0.0)} over {wording.duration(length)}"
+
+
+def _both(tier: Tier, reading: Reading) -> str:
+    return f"{_over(reading.burn_long, tier.long)} and {_over(reading.burn_short, tier.short)}"
+
+
+def _events(totals: Totals) -> str:
+    return f"{wording.plain(totals.bad, 12)} of {wording.plain(totals.total, 12)} events bad"
