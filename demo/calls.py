@@ -1,5 +1,6 @@
 """HTTP calls from one service of the shop to another."""
 
+import logging
 from typing import Any
 
 import requests
@@ -12,6 +13,8 @@ _session = requests.Session()
 
 class CallFailed(Failure):
     """Another service did not do what it was asked; the caller's caller is told so in turn."""
+
+    level = logging.WARNING
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

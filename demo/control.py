@@ -103,7 +103,7 @@ def is_link(value: str) -> bool:
 
 
 def make_app() -> Flask:
-    app = serving.make_app(process("control"), VERSIONS["control"], untraced=".*")
+    app = serving.make_app(process("control"), VERSIONS["control"], untraced=".*", measured=False)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
     desk = Desk()
     inbox: deque[Notification] = deque(maxlen=KEPT)

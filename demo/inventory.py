@@ -1,6 +1,7 @@
 """Knows what is in stock: a database behind a connection pool of eight."""
 
 import logging
+import random
 import sqlite3
 import tempfile
 import threading
@@ -22,7 +23,9 @@ from demo.traffic import WORDS
 
 POOL_SIZE = 8
 PATIENCE = 1.0
-REPORT_SECONDS = 2.0
+REPORT_SECONDS = (1.5, 2.5)
+# Between two reports a connection is free for a moment: some requests get through.
+REPORT_PAUSE = 0.04
 logger = logging.getLogger("shop.inventory")
 
 
@@ -102,8 +105,10 @@ def report(pool: Pool) -> None:
     while True:
         switches.wait_for("inventory-pool-exhausted")
         with span("stock report"), pool.connection(patience=60):
-            logger.warning("stock report holds a connection for %g s", REPORT_SECONDS)
-            time.sleep(REPORT_SECONDS)
+            seconds = random.uniform(*REPORT_SECONDS)
+            logger.warning("stock report holds a connection for %.1f s", seconds)
+            time.sleep(seconds)
+        time.sleep(REPORT_PAUSE)
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def main() -> None:
     stopping = threading.Event()
     if mean > 0:
         threading.Thread(target=arrivals, args=(Users(), mean, stopping), daemon=True).start()
-    app: Flask = serving.make_app(process("load"), VERSIONS["load"], untraced=".*")
+    app: Flask = serving.make_app(process("load"), VERSIONS["load"], untraced=".*", measured=False)
     serving.serve(app, process("load"))
     stopping.set()
 

@@ -30,9 +30,14 @@ def exemplar() -> dict[str, str] | None:
     return {"trace_id": f"{running.trace_id:032x}", "span_id": f"{running.span_id:016x}"}
 
 
-def measure(app: Flask, service: str, version: str, names: tuple[str, ...] = (), labels: Labels = dict) -> None:
-    """Measure every request of `app` and serve /metrics. `names` are labels besides HTTP's; `labels()` their values."""
+def expose(app: Flask, service: str, version: str) -> None:
+    """Serve /metrics."""
     _build.labels(service=service, version=version).set(1)
+    app.get(METRICS_PATH)(exposition)
+
+
+def measure(app: Flask, names: tuple[str, ...] = (), labels: Labels = dict) -> None:
+    """Measure every request of `app`. `names` are labels besides HTTP's; `labels()` are their values."""
     duration = Histogram(
         "http_server_request_duration_seconds",
         "Duration of HTTP server requests.",
@@ -52,8 +57,6 @@ def measure(app: Flask, service: str, version: str, names: tuple[str, ...] = (),
             series = duration.labels(**dict(zip(HTTP_LABELS, values, strict=True)), **labels())
             series.observe(time.perf_counter() - g.begun, exemplar())
         return response
-
-    app.get(METRICS_PATH)(exposition)
 
 
 def exposition() -> Response:

@@ -22,37 +22,44 @@ logger = logging.getLogger("shop")
 
 
 class Failure(Exception):
-    """A request cannot be served; `status` is what the caller is told."""
+    """A request cannot be served; `status` is what the caller is told, `level` how it is logged."""
 
     status = 500
+    level = logging.ERROR
 
 
 def make_app(
-    process: Process, version: str, names: tuple[str, ...] = (), labels: Labels = dict, untraced: str = ""
+    process: Process,
+    version: str,
+    names: tuple[str, ...] = (),
+    labels: Labels = dict,
+    untraced: str = "",
+    measured: bool = True,
 ) -> Flask:
     """An instrumented Flask app with /healthz and /metrics. `untraced` is a path that gets no server span."""
     app = Flask("demo")
     excluded = [f"{path}$" for path in (READY_PATH, METRICS_PATH, untraced) if path]
     FlaskInstrumentor().instrument_app(app, excluded_urls=",".join(excluded), enable_commenter=False)
-    measuring.measure(app, process.name, version, names, labels)
+    measuring.expose(app, process.name, version)
+    if measured:
+        measuring.measure(app, names, labels)
     app.get(READY_PATH)(lambda: "ok\n")
     app.register_error_handler(Exception, answer_error)
     return app
 
 
 def answer_error(error: Exception) -> tuple[Response, int]:
-    """Any error as JSON. What is the service's own fault fails its span and is logged where it surfaces."""
+    """Any error as JSON. A 5xx fails the span; it is an error in the log unless it began elsewhere."""
     if isinstance(error, HTTPException):
         return jsonify(error=error.description), error.code or 500
     status = error.status if isinstance(error, Failure) else 500
     if status >= 500:
         telemetry.fail(trace.get_current_span(), error)
-        logger.error("answering %d: %s: %s", status, type(error).__name__, error, exc_info=_unexpected(error))
+        if isinstance(error, Failure):
+            logger.log(error.level, "answering %d: %s", status, error)
+        else:
+            logger.exception("answering %d: %s: %s", status, type(error).__name__, error)
     return jsonify(error=str(error)), status
-
-
-def _unexpected(error: Exception) -> Exception | None:
-    return None if isinstance(error, Failure) else error
 
 
 class Quiet(WSGIRequestHandler):

@@ -20,17 +20,18 @@ from demo.serving import Failure
 from demo.switches import switches
 from demo.telemetry import CONSUMER, span
 
-CAPACITY = 150
+CAPACITY = 100
 CONSUMERS = 2
 SLOW_SECONDS = 2.0
 LAG_WARNING = 5.0
+LAG_BUCKETS = (0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)
 logger = logging.getLogger("shop.worker")
 
 processed = Counter("orders_processed", "Orders that were confirmed.")
 lag = Histogram(
     "orders_queue_wait_seconds",
     "From placing an order to its confirmation.",
-    buckets=(0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0),
+    buckets=LAG_BUCKETS,
 )
 depth = Gauge("orders_queue_depth", "Orders that wait.")
 capacity = Gauge("orders_queue_capacity", "Orders that may wait.")
