@@ -218,8 +218,8 @@ def by_service(tree: Tree) -> dict[str, int]:
 def deepest_cause(tree: Tree) -> Node | None:
     """The span that explains the trace, rather than its callers.
 
-    When the request failed: where the error began, following failed spans down from the failed root. Otherwise: the
-    span with the largest self time, because a failure that was retried with success is no cause. None for an empty tree.
+    When the request failed: where the error began, following failed spans down from the failed root. Otherwise the
+    span with the largest self time, because a failure that was retried with success is no cause. None without spans.
     """
     failed = [root for root in tree.roots if root.failed]
     if failed:

@@ -32,7 +32,7 @@ def insert(
     answered: list[Any] = []
     connection = connections[alias]
     quote = connection.ops.quote_name
-    head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608 - names come from the model
     tail = f" ON CONFLICT {on_conflict} RETURNING {quote(returning)}"
     one = f"({', '.join(['%s'] * len(columns))})"
     with connection.cursor() as cursor:

@@ -216,8 +216,8 @@ def _of_query(query: TraceQuery) -> QuerySet[StoredTrace]:
 
 
 def _span(row: tuple[Any, ...]) -> Span:
-    *plain, events = row
-    return Span(*plain, events=tuple(SpanEvent(*event) for event in events))
+    events = tuple(SpanEvent(*event) for event in row[-1])
+    return Span(*(*row[:-1], events))
 
 
 class EmbeddedLogs:
