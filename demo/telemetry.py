@@ -67,9 +67,12 @@ def log_to_stdout(service: str, *others: logging.Handler) -> None:
     """One JSON object a line on stdout; `others` get the same records."""
     stdout = logging.StreamHandler(sys.stdout)
     stdout.setFormatter(JsonLines(service))
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    # Not by basicConfig: it would give the OTLP handler a format, and its lines a prefix that stdout's have not.
     for handler in (stdout, *others):
         handler.addFilter(CarriedLogs())
-    logging.basicConfig(level=logging.INFO, handlers=[stdout, *others], force=True)
+        root.addHandler(handler)
 
 
 class JsonLines(logging.Formatter):
