@@ -49,7 +49,7 @@ $why
 On Debian or Ubuntu, an administrator installs them with:
     apt-get install --no-install-recommends $*
 On another system, install Prometheus (with promtool) and Redis so that they are on the PATH, and run this again.
-Without installing anything, containers do it too:
+Without installing anything, containers do it too (docker-compose.yml begins with what they need):
     docker compose --profile demo up"
 }
 
@@ -73,7 +73,8 @@ without_services() {
     local quiet="DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l"
     if [ ! -e "$policy" ]; then
         own=1
-        trap '$root rm -f "$policy"' EXIT
+        # shellcheck disable=SC2064 (expanded now: the names are gone when the script ends)
+        trap "$root rm -f $policy" EXIT
         printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
         $root chmod 755 "$policy"
     fi
@@ -116,13 +117,16 @@ install_uv() {
         fail "pip is missing for $(command -v python3). On Debian or Ubuntu: apt-get install python3-pip"
     echo "Installing uv $UV_VERSION into .tools/" >&2
     rm -rf .tools
-    python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location --target .tools "uv==$UV_VERSION" >&2 ||
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --target .tools \
+        "uv==$UV_VERSION" >&2 ||
         fail "pip could not install uv; its message is above. Is the Python package index reachable?"
 }
 
 packages=$(missing_packages | tr '\n' ' ')
 # shellcheck disable=SC2086 (one word a package)
 [ -z "$packages" ] || install_packages ${packages% }
+still=$(missing_packages | tr '\n' ' ')
+[ -z "$still" ] || fail "Installed, but not found on the PATH: the programs of $still"
 
 uv=$(find_uv)
 if [ -z "$uv" ]; then
@@ -133,4 +137,5 @@ fi
 groups=(--no-group dev)
 [ "$TESTS" != --tests ] || groups=()
 "$uv" sync --locked --inexact --quiet ${groups[@]+"${groups[@]}"} ||
-    fail "The locked dependencies could not be installed; uv's message is above."
+    fail "Python $(cat .python-version) or the locked dependencies could not be installed; uv's message is above.
+uv takes a Python $(cat .python-version) that is on the PATH, and downloads one otherwise."
