@@ -115,31 +115,35 @@ def _own(expression: str, slice: timedelta) -> str:
 
 
 def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: timedelta) -> str:
-    """Sum of what the series `m` counted in the slice. The first line that applies to a series counts it:
+    """Sum of what the series `m` counted in the slice: their last value in it, less where they started from.
 
-    1. it was reset within the slice, after a peak: up to the peak, and from zero
-    2. it grew
-    3. it was reset to below its old value: from zero
-    4. it is new, on a target that was already known at the slice's start: from zero
-    5. and 6. it is back after a gap: from its last known value, or from zero when below
-    7. it belongs to a target never seen before: a baseline, which counts nothing
+    - A series that was there when the slice began started from its value then.
+    - One that was not started from its last value of the past hour, if its target was not up (or not there) when the
+      slice began: it is back after a gap.
+    - One whose target was never seen within the past hour started from its first value: a baseline, not a burst.
+    - Any other is new on a known target, or was reset, and started from zero. When its peak within the slice came
+      before the reset, the way up to the peak counts too.
 
-    A target is known by `up`, or, where counters are pushed and there is no `up`, by the series that are `counted`.
+    Where counters are pushed and there is no `up`, the series that are `counted` say which targets were there. A
+    series without a scrape in the slice stands still; one that died in it still counts its last scrapes.
     """
-    s = _promql_duration(slice)
-    memory = f"last_over_time({m}[{_promql_duration(MEMORY)}] offset {s})"
-    # A series that died within the slice still counts its last scrapes; one without a scrape in it stands still.
-    now, peak, low = f"({m} or last_over_time({m}[{s}]))", f"max_over_time({m}[{s}])", f"min_over_time({m}[{s}])"
-    target = ",".join(_term(matcher) for matcher in matchers if matcher.label in ("job", "instance"))
-    known = f"(up{{{target}}} offset {s} == 1 or on(instance, job) {counted} offset {s})"
-    return f"""sum(
-  ({peak} - {m} offset {s} >= 0) + ({now} < {peak})
-  or ({now} - {m} offset {s} >= 0) unless ({low} < {m} offset {s})
-  or {now} and {m} offset {s}
-  or {now} and on(instance, job) {known}
-  or {now} - {memory} >= 0
-  or {now} and {memory}
-  or {now} * 0
+    # Every operator costs about as much as all the reading: hence `unless` and `or` on sets that are mostly empty.
+    s, hour = _promql_duration(slice), _promql_duration(MEMORY)
+    now, peak, low = (f"{what}_over_time({m}[{s}])" for what in ("last", "max", "min"))
+    before = f"{m} offset {s}"
+    up = f"up{{{','.join(_term(matcher) for matcher in matchers if matcher.label in ('job', 'instance'))}}}"
+    was_up = f"({up} offset {s} == 1 or group by(instance, job) ({counted} offset {s}))"
+    was_seen = (
+        f"(max_over_time({up}[{hour}] offset {s}) == 1"
+        f" or group by(instance, job) (last_over_time({counted}[{hour}] offset {s})))"
+    )
+    return_from = f"last_over_time({m}[{hour}] offset {s}) unless on(instance, job) {was_up}"
+    baseline = f"{low} unless on(instance, job) {was_seen}"
+    started_from = f"({before} or ({return_from} or {baseline}))"
+    return f"""(
+  sum(({now} >= {peak}) - ({started_from} <= {low}) or {now})
+  + (sum(({peak} > {now}) - {before} >= 0) or vector(0))
+  or count({m}) * 0
 )"""
 
 
