@@ -221,7 +221,8 @@ def deepest_cause(tree: Tree) -> Node | None:
     When the request failed: where the error began, following failed spans down from the failed root. Otherwise the
     span with the largest self time, because a failure that was retried with success is no cause. None without spans.
     """
-    failed = [root for root in tree.roots if root.failed]
+    # A stray part may have failed earlier, but only the trace's own root says how the request ended.
+    failed = sorted((root for root in tree.roots if root.failed), key=lambda root: root.orphan)
     if failed:
         return _origin(tree, failed[0])
     return max(tree, key=lambda node: (node.self_ns, node.depth), default=None)
