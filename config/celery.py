@@ -1,11 +1,33 @@
 """The Celery application: finds each app's tasks.py, and says when beat sends which."""
 
 import os
+from datetime import UTC, datetime
 
 from celery import Celery
+from celery.beat import BeatLazyFunc
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("fireline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def instant() -> str:
+    """When beat sent a task, as its argument: a task that waited does the work of its own time."""
+    return datetime.now(UTC).isoformat()
+
+
+@app.on_after_configure.connect
+def say_when(sender: Celery, **_: object) -> None:
+    """Beat's schedule. A message that was not taken by the time of the next one is dropped."""
+    from django.conf import settings
+
+    tick: float = settings.TICK.total_seconds()
+    for task, seconds in (
+        ("alerts.tasks.begin_round", tick),
+        ("alerts.tasks.sweep", tick),
+        ("telemetry.tasks.prune", 30.0),
+    ):
+        signature = sender.signature(task, args=(BeatLazyFunc(instant),))
+        sender.add_periodic_task(seconds, signature, name=task, expires=max(seconds, 5.0))

@@ -1,5 +1,6 @@
 """Every setting, read from the environment. docs/settings.md explains each; a test keeps the two together."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ BEHIND_TLS = env.flag("FIRELINE_BEHIND_TLS", BASE_URL.startswith("https://"))
 SLICE = env.seconds("FIRELINE_SLICE_SECONDS", 60)
 # A slice is asked for this long after it ended, so that its last scrape has arrived.
 SETTLE = env.seconds("FIRELINE_SETTLE_SECONDS", 10)
+# How often to look whether a slice can be asked for: more often than slices end, as beat does not start with one.
+TICK = min(timedelta(seconds=5), max(timedelta(seconds=1), SLICE / 5))
 
 # -- Addresses that users may name (sources, webhooks) although they are internal -------------------------------
 INTERNAL_ADDRESSES = env.words("FIRELINE_INTERNAL_ADDRESSES")
@@ -179,7 +182,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR_DIR / "static"
+# Served from where they lie: there is nothing to collect.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

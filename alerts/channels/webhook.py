@@ -1,0 +1,60 @@
+"""Webhooks: one POST with JSON for each notification; docs/notifications.md describes the fields."""
+
+import requests
+from django.conf import settings
+from requests import exceptions
+
+from alerts.channels.errors import TransportError
+from alerts.models import Channel
+from alerts.notification import Notification
+from connectors import egress
+from connectors.errors import ForbiddenAddress
+
+# Seconds to connect, and to wait for the answer's first line. Together shorter than a delivery's lease.
+TIMEOUT = (5, 10)
+# Of all 4xx these three say *later* rather than *no*: request timeout, too early, too many requests.
+WORTH_ANOTHER_TRY = {408, 425, 429}
+
+
+def send(channel: Channel, notification: Notification) -> None:
+    """Raises `TransportError`. An answer of 2xx is taken as received; its body is not read."""
+    url = str(channel.config.get("url", ""))
+    if not url:
+        raise TransportError("The channel has no webhook address. Enter it again.", permanent=True)
+    try:
+        with egress.session(settings.INTERNAL_ADDRESSES) as session:
+            headers = {"User-Agent": "Fireline", "Idempotency-Key": notification.event_id}
+            # Unread, because an endless answer must not hold up the other notifications.
+            with session.post(
+                url, json=notification.payload(), headers=headers, timeout=TIMEOUT, stream=True
+            ) as answer:
+                _judge(answer)
+    except ForbiddenAddress as refusal:
+        raise TransportError(str(refusal), permanent=True) from None
+    except requests.RequestException as error:
+        raise _as_sentence(error) from None
+
+
+def _judge(answer: requests.Response) -> None:
+    if answer.ok:
+        return
+    permanent = answer.status_code < 500 and answer.status_code not in WORTH_ANOTHER_TRY
+    said = f"The webhook answered {answer.status_code} {answer.reason or ''}".rstrip()
+    hint = "Check its address." if permanent else "It will be tried again."
+    raise TransportError(f"{said}. {hint}", permanent=permanent)
+
+
+def _as_sentence(error: requests.RequestException) -> TransportError:
+    """The address stays out of it: a webhook's address is often a secret, and this is shown on a page."""
+    match error:
+        case exceptions.SSLError():
+            return TransportError("The webhook's TLS certificate could not be verified.")
+        case requests.Timeout():
+            return TransportError(f"The webhook did not answer within {TIMEOUT[1]} seconds.")
+        case requests.ConnectionError():
+            return TransportError("The webhook cannot be reached: no connection, or it broke.")
+        case exceptions.InvalidURL() | exceptions.InvalidSchema() | exceptions.MissingSchema():
+            return TransportError("The webhook's address is not one that can be called.", permanent=True)
+        case requests.TooManyRedirects():
+            return TransportError("The webhook redirects in circles. Check its address.", permanent=True)
+    return TransportError(f"The webhook could not be called ({type(error).__name__}).")

@@ -1,0 +1,106 @@
+"""Writes an incident's history as it happens. What Fireline writes has a cause, and each cause is written once."""
+
+from datetime import datetime
+
+from alerts.headline import clock
+from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
+from evidence.onset import Onset
+from slo import wording
+from slo.models import BurnTier
+
+Kind = TimelineEntry.Kind
+
+
+def write(
+    incident: Incident,
+    at: datetime,
+    title: str,
+    *,
+    cause: str,
+    icon: str = "wave",
+    kind: TimelineEntry.Kind = Kind.FIRELINE,
+    text: str = "",
+    detail: str = "",
+) -> None:
+    """Write one entry, unless one with this cause is there already."""
+    entry = TimelineEntry(
+        incident=incident, at=at, kind=kind, icon=icon, title=title[:200], text=text, detail=detail[:300], cause=cause
+    )
+    TimelineEntry.objects.bulk_create([entry], ignore_conflicts=True)
+
+
+def began(incident: Incident, onset: Onset) -> None:
+    before, after = wording.percent(onset.before, 2), wording.percent(onset.after, 2)
+    write(
+        incident,
+        onset.at,
+        f"Onset: bad requests rise from {before} to {after}.",
+        cause="onset",
+        detail="Change point in the ledger, accurate to one slice.",
+    )
+
+
+def fired(incident: Incident, transition: Transition, *, opened: bool, held_back: bool) -> None:
+    tier = transition.alert.tier
+    does = "pages" if tier.severity == BurnTier.Severity.PAGE else "asks for a ticket"
+    then = f"{incident} opened." if opened else "Same incident, nobody is told again." if held_back else ""
+    write(
+        incident,
+        transition.at,
+        f"{tier.objective.name} {does}: {tier_words(tier)}. {then}".rstrip(),
+        cause=f"transition-{transition.pk}",
+        kind=Kind.PAGE,
+        icon="bell-off" if held_back else "bell",
+        detail=transition.reason,
+    )
+
+
+def calmed(incident: Incident, transition: Transition) -> None:
+    tier = transition.alert.tier
+    write(
+        incident,
+        transition.at,
+        f"{tier.objective.name}, {tier_words(tier)}: no longer firing.",
+        cause=f"transition-{transition.pk}",
+        kind=Kind.PAGE,
+        icon="ok",
+        detail=transition.reason,
+    )
+
+
+def resolved(incident: Incident, at: datetime) -> None:
+    title = f"{incident} resolved: no alert of {incident.flow.name} fires any more."
+    write(incident, at, title, cause="resolved", icon="check")
+
+
+def froze(incident: Incident, alert: Alert, since: datetime, why: str) -> None:
+    write(
+        incident,
+        since,
+        f"Not measured since {clock(since)}. {tier_words(alert.tier)} keeps firing until it can be measured.",
+        cause=f"frozen-{alert.pk}-{since:%Y%m%dT%H%M%S}",
+        icon="nodata",
+        detail=why,
+    )
+
+
+def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
+    requests = "1 bad request" if bad == 1 else f"{bad} bad requests"
+    write(incident, at, f"Kept {requests} with spans and log lines as examples.", cause="examples", icon="trace")
+
+
+def delivered(delivery: Delivery, at: datetime) -> None:
+    title = f"Told {delivery.channel.name}: {delivery.get_event_display().lower()}."
+    attempts = f"At attempt {delivery.attempts}." if delivery.attempts > 1 else ""
+    write(delivery.incident, at, title, cause=f"delivery-{delivery.pk}", icon="send", detail=attempts)
+
+
+def undelivered(delivery: Delivery, error: Exception, at: datetime) -> None:
+    title = f"Could not tell {delivery.channel.name}: {delivery.get_event_display().lower()}."
+    cause = f"undelivered-{delivery.pk}"
+    write(delivery.incident, at, title, cause=cause, icon="warn", detail=str(error))
+
+
+def tier_words(tier: BurnTier) -> str:
+    """`page 1 h / 5 min`."""
+    return f"{tier.severity} {wording.duration(tier.long)} / {wording.duration(tier.short)}"
