@@ -53,6 +53,11 @@ class Sli:
     def by_expression(self) -> bool:
         return bool(self.total_expression)
 
+    @property
+    def counts_good(self) -> bool:
+        """Whether the query answers good events instead of bad ones."""
+        return self.kind == "latency" and not self.by_expression
+
 
 def promql(sli: Sli, slice: timedelta) -> str:
     """The query for a slice of this length that ends at the instant it is asked for.
@@ -62,7 +67,7 @@ def promql(sli: Sli, slice: timedelta) -> str:
     """
     if sli.by_expression:
         parts = {"bad": _own(sli.bad_expression, slice), "total": _own(sli.total_expression, slice)}
-    elif sli.kind == "latency":
+    elif sli.counts_good:
         parts = _latency(sli, slice)
     else:
         parts = _events(sli, slice)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
 from slo.budget import Budget, burn
+from slo.instants import grid
 from slo.models import Objective, Slice
 from slo.windows import ZERO, Mark, Totals, difference
 
@@ -68,6 +69,11 @@ def first_start(objective: Objective) -> datetime | None:
     return Slice.objects.filter(objective=objective).order_by("end").values_list("start", flat=True).first()
 
 
+def has_measured(objective: Objective) -> bool:
+    """Whether any slice was measured yet."""
+    return Slice.objects.filter(objective=objective, total__isnull=False).exists()
+
+
 def marks(objective: Objective, instants: Iterable[datetime]) -> dict[datetime, Mark | None]:
     """The running totals at each instant: of the last slice that ended at or before it, `None` before the first.
 
@@ -101,14 +107,14 @@ def burns(objective: Objective, at: datetime, windows: Sequence[timedelta]) -> d
 
 def series(objective: Objective, start: datetime, end: datetime, points: int) -> list[Bucket]:
     """`start` to `end` in about `points` stretches of equal length, for a chart; at least a slice each."""
-    edges = instants(start, end, points)
+    edges = grid(start, end, points)
     known = marks(objective, edges)
     return [Bucket(left, right, difference(known[left], known[right], right - left)) for left, right in pairwise(edges)]
 
 
 def window_series(objective: Objective, window: timedelta, start: datetime, end: datetime, points: int) -> list[Bucket]:
     """The window of this length as it stood at about `points` instants from `start` to `end`."""
-    edges = instants(start, end, points)
+    edges = grid(start, end, points)
     known = marks(objective, [instant for edge in edges for instant in (edge - window, edge)])
     return [Bucket(edge - window, edge, difference(known[edge - window], known[edge], window)) for edge in edges]
 
@@ -127,26 +133,6 @@ def budget_series(
     """The share of the budget that was left at about `points` instants from `start` to `end`."""
     found = window_series(objective, objective.window, start, end, points)
     return [(bucket.end, Budget(bucket.totals, objective.target, objective.window).left) for bucket in found]
-
-
-# Steps that charts take: each divides the next or nearly so, and the coarse ones fall on ends of coarse slices.
-_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-
-
-def instants(start: datetime, end: datetime, points: int) -> list[datetime]:
-    """About `points` (at most twice as many) round instants from `start` to `end`, both within a step of them."""
-    wanted = (end - start).total_seconds() / max(1, points)
-    step = timedelta(seconds=next((step for step in _STEPS if step >= wanted), _STEPS[-1]))
-    first, last = floor(start, step), floor(end, step)
-    return [first + step * count for count in range((last - first) // step + 1)]
-
-
-def floor(at: datetime, step: timedelta) -> datetime:
-    """The last multiple of `step`, counted from the Unix epoch, at or before `at`."""
-    return at - (at - EPOCH) % step
-
-
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _check_order(after: datetime | None, slices: Sequence[Measured]) -> None:
