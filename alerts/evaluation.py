@@ -14,7 +14,7 @@ from django.db.models import Q
 from alerts import incidents, timeline
 from alerts.headline import clock
 from alerts.models import Alert, Transition
-from slo import ledger, states
+from slo import instants, ledger, states
 from slo.definitions import tier_of
 from slo.models import BurnTier, Objective, Slice
 from slo.states import AlertState, Reading
@@ -67,7 +67,7 @@ def evaluate(objective_id: int, now: datetime) -> None:
 
 def _watches(objective: Objective, now: datetime) -> list[Watch]:
     tiers = list(objective.tiers.filter(archived_at=None))
-    start = ledger.floor(now - settings.SETTLE - settings.SLICE, settings.SLICE)
+    start = instants.floor(now - settings.SETTLE - settings.SLICE, settings.SLICE)
     known = set(Alert.objects.filter(tier__in=tiers).values_list("tier_id", flat=True))
     new = [Alert(tier=tier, evaluated_until=start) for tier in tiers if tier.pk not in known]
     Alert.objects.bulk_create(new, ignore_conflicts=True)
@@ -86,17 +86,17 @@ def _walk(objective: Objective, watches: Sequence[Watch], now: datetime) -> None
         return
     start = min(watch.until for watch in watches)
     ends = Slice.objects.filter(objective=objective, end__gt=start).order_by("end").values_list("end", flat=True)
-    for instants in batched(ends, BATCH, strict=False):
-        marks = ledger.marks(objective, _edges(watches, instants))
-        for at in instants:
+    for batch in batched(ends, BATCH, strict=False):
+        marks = ledger.marks(objective, _edges(watches, batch))
+        for at in batch:
             moved = [(watch, move) for watch in watches if (move := _step(objective, watch, marks, at))]
             if moved:
                 _record(watches, moved, now)
         _record(watches, [], now)
 
 
-def _edges(watches: Sequence[Watch], instants: Sequence[datetime]) -> Iterator[datetime]:
-    for at in instants:
+def _edges(watches: Sequence[Watch], ends: Sequence[datetime]) -> Iterator[datetime]:
+    for at in ends:
         yield at
         for watch in watches:
             yield at - watch.tier.long

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from slo import ledger
+from slo import instants
 from slo.models import Objective
 
 
@@ -20,7 +20,7 @@ def to_measure(now: datetime) -> list[int]:
         measured_until__lte=until - settings.SLICE, measured_until__gt=until - settings.SLICE - 2 * settings.TICK
     )
     found = set(just_now.values_list("pk", flat=True))
-    if ledger.floor(now, settings.SLICE) != ledger.floor(now - settings.TICK, settings.SLICE):
+    if instants.floor(now, settings.SLICE) != instants.floor(now - settings.TICK, settings.SLICE):
         behind = ready.exclude(measured_until__gt=until - settings.SLICE)
         found |= set(behind.values_list("pk", flat=True))
     return sorted(found)

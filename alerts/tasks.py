@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from alerts import delivery, evaluation, examples, outbox, schedule
-from slo import sampling
+from slo import measurement
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,11 @@ def begin_round(instant: str) -> None:
 @shared_task(time_limit=300)
 def measure(objective_id: int, instant: str) -> None:
     """Bring an objective's ledger and alerts up to the instant, then start what follows from it."""
-    sampling.advance(objective_id, datetime.fromisoformat(instant) - settings.SETTLE)
+    more = measurement.advance(objective_id, datetime.fromisoformat(instant))
     evaluation.evaluate(objective_id, timezone.now())
     _queue_due(timezone.now())
+    if more:
+        queue(measure, objective_id, instant)
 
 
 @shared_task(time_limit=35)

@@ -1,0 +1,307 @@
+"""Alerts over the ledger: what fires, what it opens, and that doing it twice changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from alerts import evaluation, incidents
+from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
+from slo import states
+from slo.definitions import save_objective
+from slo.models import Objective
+from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, TICKET, alert_of, go_on, make_channel, the_incident, watched
+from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_slices, tier
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_flow_that_fails_opens_one_incident() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    assert alert_of(checkout).state == Alert.State.FIRING
+    incident = the_incident()
+    assert (incident.flow, incident.severity, incident.state) == (checkout.flow, "page", "open")
+    assert NOON < incident.opened_at <= at
+
+
+def test_the_incident_says_what_fails_how_much_and_since_when() -> None:
+    checkout = watched()
+    go_on(checkout, [(31, 100), (31, 100), (31, 100), (31, 100)])
+    assert the_incident().title == "Checkout is failing: 31\u202f% of requests since 12:00\u00a0UTC"
+    assert the_incident().onset_at == NOON
+
+
+def test_a_slow_flow_is_called_slow() -> None:
+    checkout = watched(kind="latency", metric="request_seconds", threshold="0.5")
+    go_on(checkout, [(22, 100)] * 5)
+    assert the_incident().title == "Checkout is slow: 22\u202f% of requests over 500\u00a0ms since 12:00\u00a0UTC"
+
+
+def test_a_good_flow_opens_nothing() -> None:
+    checkout = watched()
+    go_on(checkout, [GOOD] * 5)
+    assert alert_of(checkout).state == Alert.State.INACTIVE
+    assert not Transition.objects.exists()
+    assert alert_of(checkout).evaluated_until == NOON + 5 * MINUTE
+
+
+def test_evaluating_again_changes_nothing() -> None:
+    make_channel()
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    before = everything()
+    for later in (0, 1, 60):
+        evaluation.evaluate(checkout.pk, now=at + later * SECOND)
+    assert everything() == before
+
+
+def test_slices_that_come_in_one_go_give_the_same_as_one_by_one() -> None:
+    counts = [BAD] * 3 + [GOOD] * 12 + [BAD] * 4 + [GOOD] * 3
+    one_by_one, at_once = watched("Slowly"), watched("Quickly")
+    at = go_on(one_by_one, counts)
+    make_slices(at_once, NOON, counts)
+    evaluation.evaluate(at_once.pk, now=at + 12 * SECOND)
+    assert history(at_once) == history(one_by_one)
+    assert len(history(at_once)) >= 3
+
+
+def test_the_alerts_do_what_a_replay_of_the_ledger_says() -> None:
+    checkout = watched()
+    go_on(checkout, [BAD] * 2 + [GOOD] * 12)
+    marks = list(evaluation.ledger.marks(checkout, [NOON + (n - 120) * MINUTE for n in range(1, 135)]).values())
+    replayed = states.replay([mark for mark in marks if mark], PAGE, checkout.target, checkout.window)
+    assert [(move.at, move.old, move.new) for move in replayed] == history(checkout)
+
+
+def test_another_worker_on_the_same_slices_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = watched()
+    at = make_slices(checkout, NOON, [BAD, BAD])
+    again = once(lambda: evaluation.evaluate(checkout.pk, now=at))
+    marks = evaluation.ledger.marks
+
+    def meanwhile(*arguments: Any) -> Any:
+        found = marks(*arguments)
+        again()
+        return found
+
+    monkeypatch.setattr(evaluation.ledger, "marks", meanwhile)
+    evaluation.evaluate(checkout.pk, now=at)
+    assert Transition.objects.count() == 1
+    assert Incident.objects.count() == 1
+
+
+def test_a_worker_that_dies_while_recording_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_channel()
+    checkout = watched()
+    at = make_slices(checkout, NOON, [BAD, BAD])
+    with monkeypatch.context() as dying:
+        dying.setattr(incidents.outbox, "owe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            evaluation.evaluate(checkout.pk, now=at)
+    assert not Transition.objects.exists()
+    assert not Incident.objects.exists()
+    evaluation.evaluate(checkout.pk, now=at)
+    assert (Transition.objects.count(), Incident.objects.count(), Delivery.objects.count()) == (1, 1, 1)
+
+
+def test_history_pages_nobody() -> None:
+    checkout = make_objective(flow=make_flow("Checkout"), tiers=[PAGE])
+    make_slices(checkout, NOON - 3 * HOUR, [BAD] * 60 + [GOOD] * 120)
+    evaluation.evaluate(checkout.pk, now=NOON + 10 * SECOND)
+    assert not Transition.objects.exists()
+    assert alert_of(checkout).evaluated_until == NOON
+
+
+def test_a_flow_that_fails_already_pages_as_soon_as_it_is_watched() -> None:
+    checkout = make_objective(flow=make_flow("Checkout"), tiers=[PAGE])
+    make_slices(checkout, NOON - 1 * HOUR, [GOOD] * 50 + [BAD] * 10)
+    evaluation.evaluate(checkout.pk, now=NOON + 10 * SECOND)
+    assert the_incident().onset_at == NOON - 10 * MINUTE
+
+
+def test_the_incident_ends_when_no_alert_of_the_flow_fires() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD] + [GOOD] * 10)
+    incident = the_incident()
+    assert incident.state == Incident.State.RESOLVED
+    assert incident.resolved_at is not None
+    assert incident.resolved_at <= at
+    assert incident.examples_due_at is None
+
+
+def test_the_incident_goes_on_while_another_objective_of_the_flow_burns() -> None:
+    errors = watched()
+    latency = watched(flow=errors.flow)
+    go_on(errors, [BAD, BAD])
+    go_on(latency, [BAD] * 14)
+    go_on(errors, [GOOD] * 12)
+    assert alert_of(errors).state == Alert.State.RESOLVED
+    assert the_incident().state == Incident.State.OPEN
+    go_on(latency, [GOOD] * 12)
+    assert the_incident().state == Incident.State.RESOLVED
+
+
+def test_flows_have_incidents_of_their_own() -> None:
+    for flow in ("Checkout", "Login"):
+        go_on(watched(flow), [BAD, BAD])
+    assert {incident.flow.name for incident in Incident.objects.all()} == {"Checkout", "Login"}
+
+
+def test_burning_again_after_the_end_is_another_incident() -> None:
+    checkout = watched()
+    go_on(checkout, [BAD, BAD] + [GOOD] * 65 + [BAD, BAD])
+    assert [incident.state for incident in Incident.objects.order_by("opened_at")] == ["resolved", "open"]
+
+
+def test_a_ticket_that_becomes_a_page_is_raised_and_told_once() -> None:
+    make_channel()
+    checkout = watched(tiers=[PAGE, TICKET], hours=25)
+    at = make_slices(checkout, NOON, [(1, 100)] * 480)
+    evaluation.evaluate(checkout.pk, now=at)
+    assert the_incident().severity == "ticket"
+    go_on(checkout, [BAD, BAD])
+    assert the_incident().severity == "page"
+    events = list(Delivery.objects.order_by("pk").values_list("event", flat=True))
+    assert events == ["opened", "raised"]
+
+
+def test_a_ticket_beside_a_page_is_shown_but_not_told() -> None:
+    make_channel()
+    checkout = watched(tiers=[PAGE, TICKET], hours=25)
+    go_on(checkout, [BAD] * 10)
+    assert alert_of(checkout, "ticket").state == Alert.State.FIRING
+    assert [delivery.event for delivery in Delivery.objects.all()] == ["opened"]
+    entry = TimelineEntry.objects.get(icon="bell-off")
+    assert "nobody is told again" in entry.title
+
+
+def test_every_notification_has_a_transition_behind_it() -> None:
+    make_channel()
+    make_channel("mail", "email", to="ops@example.org")
+    checkout = watched()
+    go_on(checkout, [BAD, BAD] + [GOOD] * 10)
+    owed = {(delivery.channel.name, delivery.event, delivery.transition.new) for delivery in Delivery.objects.all()}
+    assert owed == {
+        (channel, event, state)
+        for channel in ("chat", "mail")
+        for event, state in (("opened", "firing"), ("resolved", "resolved"))
+    }
+
+
+def test_a_channel_that_is_switched_off_is_owed_nothing() -> None:
+    channel = make_channel()
+    channel.enabled = False
+    channel.save()
+    go_on(watched(), [BAD, BAD])
+    assert not Delivery.objects.exists()
+
+
+# -- Without measurements
+def test_a_late_ledger_freezes_a_firing_alert_that_goes_on_firing() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    Objective.objects.filter(pk=checkout.pk).update(last_error="Prometheus at 127.0.0.1:9 cannot be reached.")
+    evaluation.evaluate(checkout.pk, now=at + 5 * MINUTE)
+    alert = alert_of(checkout)
+    assert alert.state == Alert.State.FIRING
+    assert alert.frozen_since == at
+    assert alert.reason == (
+        "Frozen: nothing measured since 12:02\u00a0UTC. Prometheus at 127.0.0.1:9 cannot be reached."
+    )
+    assert the_incident().state == Incident.State.OPEN
+    assert TimelineEntry.objects.filter(icon="nodata").count() == 1
+
+
+def test_freezing_is_said_once() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    for minutes in (5, 6, 7):
+        evaluation.evaluate(checkout.pk, now=at + minutes * MINUTE)
+    assert TimelineEntry.objects.filter(icon="nodata").count() == 1
+
+
+def test_slices_that_come_late_count_as_if_they_had_come_in_time() -> None:
+    in_time, late = watched("In time"), watched("Late")
+    counts = [BAD] * 2 + [GOOD] * 12
+    at = go_on(in_time, counts)
+    go_on(late, counts[:6])
+    evaluation.evaluate(late.pk, now=at)
+    assert alert_of(late).frozen_since is not None
+    go_on(late, counts[6:])
+    assert history(late) == history(in_time)
+    assert alert_of(late).frozen_since is None
+
+
+def test_unmeasured_slices_keep_a_firing_alert_firing() -> None:
+    checkout = watched()
+    go_on(checkout, [BAD, BAD] + [None] * 30)
+    assert alert_of(checkout).state == Alert.State.FIRING
+    assert alert_of(checkout).frozen_since is not None
+
+
+# -- Taken off
+@pytest.mark.parametrize("archived", ["objective", "flow"])
+def test_an_archived_objective_or_flow_does_not_burn_on(archived: str) -> None:
+    checkout = watched()
+    go_on(checkout, [BAD, BAD])
+    row = checkout if archived == "objective" else checkout.flow
+    row.archived_at = timezone.now()
+    row.save()
+    evaluation.retire_archived(NOON + HOUR)
+    evaluation.retire_archived(NOON + 2 * HOUR)
+    assert alert_of(checkout).reason == f"Taken off: the {archived} was archived"
+    assert the_incident().resolved_at == NOON + HOUR
+
+
+def test_a_changed_tier_hands_its_incident_on() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    save_objective(checkout, [tier(budget_share="0.03")])
+    evaluation.evaluate(checkout.pk, now=at + 12 * SECOND)
+    assert Alert.objects.get(tier__archived_at__isnull=False).state == Alert.State.RESOLVED
+    assert alert_of(checkout).state == Alert.State.FIRING
+    assert the_incident().state == Incident.State.OPEN
+
+
+def test_the_cost_of_a_slice_does_not_grow_with_the_ledger() -> None:
+    short, long = watched("Short", tiers=[PAGE, TICKET], hours=1), watched("Long", tiers=[PAGE, TICKET], hours=30)
+    assert queries_for_one_slice(long) == queries_for_one_slice(short) <= 16
+
+
+# -- What these tests look at
+def everything() -> list[list[Any]]:
+    models = (Alert, Transition, Incident, TimelineEntry, Delivery)
+    return [list(model._default_manager.order_by("pk").values()) for model in models]
+
+
+def history(objective: Objective) -> list[tuple[Any, str, str]]:
+    rows = Transition.objects.filter(Q(alert__tier__objective=objective))
+    return list(rows.order_by("at").values_list("at", "old", "new"))
+
+
+def once(call: Callable[[], object]) -> Callable[[], None]:
+    left = [call]
+
+    def run() -> None:
+        if left:
+            left.pop()()
+
+    return run
+
+
+def interrupted(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def queries_for_one_slice(objective: Objective) -> int:
+    at = make_slices(objective, NOON, [GOOD])
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        evaluation.evaluate(objective.pk, now=at + 12 * SECOND)
+    return len(queries)
