@@ -117,9 +117,13 @@ def _fill(
     content: str,
     hex_ids: Callable[[Any], None],
 ) -> None:
-    if as_json:
-        _fill_from_json(request, body, hex_ids)
-        return
+    empty = _fill_from_json(request, body, hex_ids) if as_json else _fill_from_protobuf(request, body)
+    if not empty and not getattr(request, content):
+        raise Unreadable(f"The body holds no {content}. Send each signal to its own path, /v1/traces or /v1/logs.")
+
+
+def _fill_from_protobuf(request: Message, body: bytes) -> bool:
+    """Answers whether there was nothing to read, which the protocol allows."""
     try:
         request.ParseFromString(body)
     except DecodeError as error:
@@ -127,23 +131,25 @@ def _fill(
             "The body is not a whole OTLP protobuf message. Check that nothing cut it short and that its"
             f" Content-Type is right ({error})."
         ) from None
-    if body and not getattr(request, content):
-        raise Unreadable(f"The body holds no {content}. Send each signal to its own path, /v1/traces or /v1/logs.")
+    return not body
 
 
-def _fill_from_json(request: Message, body: bytes, hex_ids: Callable[[Any], None]) -> None:
+def _fill_from_json(request: Message, body: bytes, hex_ids: Callable[[Any], None]) -> bool:
+    """Answers whether there was nothing to read, which the protocol allows."""
     try:
         document = _document(body)
-        hex_ids(document)
-        json_format.ParseDict(document, request, ignore_unknown_fields=True)
-    except json_format.ParseError as error:
-        raise Unreadable(f"The body is JSON, but not OTLP/JSON: {str(error)[:300]}") from None
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"The body is not JSON: {str(error)[:300]}") from None
-    except (TypeError, AttributeError, KeyError):
-        raise Unreadable(
-            "The body is JSON, but not OTLP/JSON: a list or object stands where another belongs."
-        ) from None
+    if not isinstance(document, dict):
+        raise Unreadable("The body is JSON, but not OTLP/JSON: it must be an object.")
+    try:
+        hex_ids(document)
+        json_format.ParseDict(document, request, ignore_unknown_fields=True)
+    except (json_format.ParseError, TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
+        # The parser expects JSON of the right shape, and fails in many ways on other shapes.
+        raise Unreadable(f"The body is JSON, but not OTLP/JSON: {str(error)[:300]}") from None
+    # {"resourceSpans": []} says outright that there is nothing.
+    return not any(document.values())
 
 
 def _document(body: bytes) -> Any:
