@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from alerts.channels.errors import TransportError
+from alerts.delivery import send_test
 from alerts.models import Channel
 from dashboards.channel_form import ChannelForm, hint_of
 from dashboards.forms import StyledModelForm
@@ -78,7 +80,8 @@ def source_test(request: HttpRequest, pk: int) -> HttpResponse:
     said = _tested(source)
     if request.headers.get("HX-Request"):
         return render(request, "settings.html#source-state", {"source": source})
-    (messages.error if source.last_error else messages.success)(request, f"{source.name}: {said}")
+    tell = messages.error if source.last_error else messages.success
+    tell(request, f"{source.name}: {said}")
     return redirect("settings")
 
 
@@ -104,6 +107,24 @@ def _channel_form(request: HttpRequest, form: ChannelForm, channel: Channel | No
     return render(request, "channel_form.html", context, status=422 if form.is_bound else 200)
 
 
+@require_POST
+def channel_test(request: HttpRequest, pk: int) -> HttpResponse:
+    channel = get_object_or_404(Channel, pk=pk)
+    problem = ""
+    try:
+        send_test(channel)
+    except TransportError as error:
+        problem = str(error)
+    channel.refresh_from_db()
+    if request.headers.get("HX-Request"):
+        said = "the test was delivered"
+        return render(request, "settings.html#channel-state", {"channel": channel, "said": said})
+    (messages.error if problem else messages.success)(
+        request, f"{channel.name}: {problem or 'the test was delivered.'}"
+    )
+    return redirect("settings")
+
+
 # -- Ingest tokens
 @require_http_methods(["GET", "POST"])
 def token_new(request: HttpRequest) -> HttpResponse:
@@ -114,7 +135,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "settings.html", _context(token_form=form), status=422)
     user = request.user if isinstance(request.user, User) else None
-    secret = tokens.create(form.cleaned_data["name"], user)
+    _, secret = tokens.create(form.cleaned_data["name"], user)
     response = render(request, "settings.html", _context(new_token=secret))
     response["Cache-Control"] = "no-store"
     return response

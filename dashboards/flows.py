@@ -1,5 +1,6 @@
 """Flows: the list, one flow with its traffic, and the forms that create, edit and archive one."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -12,12 +13,16 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alerts.models import Incident
-from dashboards import standing
+from connectors.errors import StoreError
+from connectors.telemetry import TraceQuery, TraceSummary
+from dashboards import flow_charts, standing, traffic
 from dashboards.forms import StyledModelForm
 from slo.models import Flow
+from telemetry.stores import trace_stores
 
 # `/flows/new/` is the form.
 RESERVED_SLUGS = {"new"}
+CHARTS = (("requests", "Requests per second", "/s"), ("errors", "Errors", "%"), ("latency", "Latency", "s"))
 
 
 class FlowForm(StyledModelForm[Flow]):
@@ -133,10 +138,39 @@ def _bring_back(flow: Flow) -> str:
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     flow = get_object_or_404(Flow, slug=slug)
     now = timezone.now()
+    failed, failed_error = _failed(flow, now)
     context = {
-        "flow": flow,
-        "standing": standing.of_flow(flow, now),
-        "incidents": Incident.objects.filter(flow=flow).select_related("acknowledged_by")[:10],
-        "charts": list(flow.objectives.active()) if not flow.archived_at else [],
+        "incidents": Incident.objects.filter(flow=flow)[:10],
+        "failed": failed,
+        "failed_error": failed_error,
+        "charts": _charts(flow),
+        "ranges": traffic.RANGES,
+        "range": request.GET.get("range") if request.GET.get("range") in traffic.RANGES else "1h",
     }
-    return render(request, "flow.html", context)
+    return render(request, "flow.html", _live_context(flow, now) | context)
+
+
+@require_GET
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    flow = get_object_or_404(Flow, slug=slug)
+    return render(request, "flow.html#live", _live_context(flow, timezone.now()) | {"fragment": True})
+
+
+def _live_context(flow: Flow, now: datetime) -> dict[str, Any]:
+    found = standing.of_flow(flow, now)
+    return {"flow": flow, "as_of": now, "standing": found, "banner": standing.banner_of(found)}
+
+
+def _charts(flow: Flow) -> list[tuple[str, str, str]]:
+    """Kind, title and unit of the charts that this flow's objectives have a metric for."""
+    objectives = [] if flow.archived_at else list(flow.objectives.filter(archived_at=None))
+    return [chart for chart in CHARTS if flow_charts.objective_for(chart[0], objectives)]
+
+
+def _failed(flow: Flow, now: datetime) -> tuple[list[TraceSummary], str]:
+    query = TraceQuery(flow=flow.selector, error=True, since=now - timedelta(hours=1), limit=6)
+    try:
+        found = [trace for store in trace_stores() for trace in store.search(query)]
+    except StoreError as error:
+        return [], str(error)
+    return found[: query.limit], ""

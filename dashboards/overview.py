@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from alerts.models import Incident
 from dashboards import changes, standing
-from dashboards.standing import FlowStanding, ObjectiveStanding
+from dashboards.standing import Banner, FlowStanding
 
 WORDS = {
     "paging": "paging",
@@ -28,26 +28,10 @@ SORTS: dict[str, Callable[[FlowStanding], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """An open incident, with the objective of its flow that burns fastest."""
-
-    incident: Incident
-    worst: ObjectiveStanding | None
-
-    @property
-    def status(self) -> str:
-        return "paging" if self.incident.severity == "page" else "burning"
-
-
-def _banners(flows: Sequence[FlowStanding], incidents: Sequence[Incident]) -> list[Banner]:
-    by_flow = {one.flow.pk: one for one in flows}
-    found = [Banner(incident, _worst(by_flow.get(incident.flow_id))) for incident in incidents]
+def _banners(flows: Sequence[FlowStanding]) -> list[Banner]:
+    """Paging ones first, then the longest open."""
+    found = [banner for one in flows if (banner := standing.banner_of(one))]
     return sorted(found, key=lambda banner: (banner.status != "paging", banner.incident.opened_at))
-
-
-def _worst(flow: FlowStanding | None) -> ObjectiveStanding | None:
-    return flow.objectives[0] if flow and flow.objectives else None
 
 
 def _summary(flows: Sequence[FlowStanding]) -> str:
@@ -70,7 +54,8 @@ class Quiet:
     """Nothing is open: for how long, and what was last."""
 
     last: Incident | None
-    for_: timedelta | None
+    # "9 days": nobody counts the minutes of it.
+    for_: str
     coverage: float | None
 
 
@@ -78,20 +63,27 @@ def _quiet(flows: Sequence[FlowStanding], now: datetime) -> Quiet:
     last = Incident.objects.exclude(resolved_at=None).order_by("-resolved_at").first()
     known = [one.coverage for flow in flows for one in flow.objectives if one.coverage is not None]
     ended = last.resolved_at if last else None
-    return Quiet(last, now - ended if ended else None, min(known, default=None))
+    return Quiet(last, _long(now - ended) if ended else "", min(known, default=None))
+
+
+def _long(passed: timedelta) -> str:
+    if passed >= timedelta(days=2):
+        return f"{passed.days} days"
+    hours = passed // timedelta(hours=1)
+    return _plural(hours, "hour") if hours else _plural(max(1, passed // timedelta(minutes=1)), "minute")
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     flows = standing.of_all(now)
     sort = request.GET.get("sort", "")
-    incidents = list(Incident.objects.unresolved().select_related("flow", "acknowledged_by"))
+    banners = _banners(flows)
     return {
         "as_of": now,
         "flows": sorted(flows, key=SORTS[sort]) if sort in SORTS else flows,
         "sort": sort if sort in SORTS else "status",
-        "banners": _banners(flows, incidents),
-        "quiet": None if incidents else _quiet(flows, now),
+        "banners": banners,
+        "quiet": None if banners else _quiet(flows, now),
         "summary": _summary(flows),
         "unmeasured": [one for flow in flows for one in flow.objectives if one.stale][:3],
         "changes": changes.recent(now),

@@ -81,6 +81,24 @@ class FlowStanding:
         return min((one.budget_left for one in self.objectives if one.budget_left is not None), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """An open incident, with the objective of its flow that is worst."""
+
+    incident: Incident
+    worst: ObjectiveStanding | None
+
+    @property
+    def status(self) -> str:
+        return "paging" if self.incident.severity == BurnTier.Severity.PAGE else "burning"
+
+
+def banner_of(flow: FlowStanding) -> Banner | None:
+    if flow.incident is None:
+        return None
+    return Banner(flow.incident, flow.objectives[0] if flow.objectives else None)
+
+
 def of_all(now: datetime) -> list[FlowStanding]:
     """Every active flow, worst first; among equals the least budget first."""
     return _standings(list(Flow.objects.active()), now)
@@ -92,7 +110,8 @@ def of_flow(flow: Flow, now: datetime) -> FlowStanding:
 
 def _standings(flows: Sequence[Flow], now: datetime) -> list[FlowStanding]:
     objectives = list(Objective.objects.filter(archived_at=None, flow__in=flows).select_related("source", "flow"))
-    incidents = {incident.flow_id: incident for incident in Incident.objects.unresolved().filter(flow__in=flows)}
+    unresolved = Incident.objects.unresolved().filter(flow__in=flows).select_related("acknowledged_by")
+    incidents = {incident.flow_id: incident for incident in unresolved}
     by_flow: dict[int, list[ObjectiveStanding]] = {flow.pk: [] for flow in flows}
     for one in _of_objectives(objectives, now):
         by_flow[one.objective.flow_id].append(one)

@@ -43,7 +43,7 @@ PILLS: dict[str, tuple[str, str]] = {
 PILL_LOOK = {"page": "paging", "ticket": "burning", "open": "burning", "resolved": "ok", "error": "burning"}
 
 
-# -- Icons and pills ---------------------------------------------------------------------------------------------------
+# -- Icons and pills
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """An icon of static/icons.svg, hidden from screen readers: the word stands beside it."""
@@ -61,9 +61,14 @@ def pill(status: str, text: str = "") -> SafeString:
     )
 
 
-# -- Numbers ------------------------------------------------------------------------------------------------------------
+# -- Numbers
 def _figures(value: Number, digits: int) -> str:
     return f"{value:,.{digits}f}"
+
+
+def _signed(printed: str) -> str:
+    """With a real minus sign; a hyphen is no number's."""
+    return printed.replace("-", "−")
 
 
 @register.filter
@@ -71,14 +76,16 @@ def ratio(value: Number | None, digits: int = 1) -> str:
     """A ratio 0…1 as percent: 0.512 → 51.2 %."""
     if value is None:
         return DASH
-    percent = value * 100
-    printed = _figures(percent, digits)
+    percent = float(value) * 100
+    digits = 0 if abs(percent) >= 1000 else digits
+    least = 10.0**-digits
+    rounded = round(percent, digits)
     # 99.97 % of a budget is not all of it, and 0.02 % is not nothing.
-    if printed == _figures(100, digits) and percent < 100:
-        return f"<{NBSP}100{NARROW}%" if digits == 0 else f"{100 - 10**-digits:.{digits}f}{NARROW}%"
-    if float(printed) == 0 and percent > 0:
-        return f"<{NBSP}{10**-digits:.{digits}f}{NARROW}%"
-    return f"{printed}{NARROW}%"
+    if rounded == 100 and percent < 100:
+        rounded = 100 - least
+    if rounded == 0 and percent > 0:
+        return f"<{NBSP}{_figures(least, digits)}{NARROW}%"
+    return f"{_signed(_figures(rounded, digits))}{NARROW}%"
 
 
 @register.filter
@@ -121,7 +128,7 @@ def rate(value: Number | None) -> str:
     return f"{_figures(value, digits)}/s"
 
 
-# -- Durations and times ----------------------------------------------------------------------------------------------
+# -- Durations and times
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -181,7 +188,7 @@ def _time(value: datetime | None, style: str, pattern: str) -> SafeString | str:
         f"{moment:%Y-%m-%dT%H:%M:%S}Z",
         f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC",
         style,
-        f"{moment.day} {moment:{pattern}}" if style in ("moment", "day") else f"{moment:{pattern}}",
+        f"{moment.day} {moment:{pattern}}" if style in ("moment", "recent", "day") else f"{moment:{pattern}}",
     )
 
 
@@ -204,6 +211,12 @@ def moment(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def recent(value: datetime | None) -> SafeString | str:
+    """14:03 today, else 19 Nov, 14:03: which day is today is decided by the viewer's zone."""
+    return _time(value, "recent", "%b, %H:%M")
+
+
+@register.filter
 def day(value: datetime | None) -> SafeString | str:
     """19 Nov 2026."""
     return _time(value, "day", "%b %Y")
@@ -219,13 +232,14 @@ def asof(value: datetime | None) -> SafeString:
 
 @register.filter
 def since(value: datetime | None, until: datetime | None = None) -> str:
-    """How long ago, or how long until `until`."""
+    """How long ago, or how long until `until`; whole minutes from one minute on."""
     if value is None:
         return DASH
-    return duration(timedelta(seconds=max(0, round(((until or now()) - value).total_seconds()))))
+    seconds = max(0, round(((until or now()) - value).total_seconds()))
+    return duration(timedelta(seconds=seconds if seconds < 60 else seconds // 60 * 60))
 
 
-# -- Bars: widths are percentages in SVG attributes, because a strict CSP blocks style attributes ---------------------
+# -- Bars: widths are percentages in SVG attributes, because a strict CSP blocks style attributes
 def percentage(value: Number, least: float = 0.0) -> str:
     """A ratio as an SVG attribute: clamped to 0…100, with a point."""
     return f"{min(100.0, max(least, float(value) * 100)):.2f}".rstrip("0").rstrip(".") + "%"
@@ -269,7 +283,7 @@ def budget_bar(left: Number | None) -> SafeString | str:
     )
 
 
-# -- Query strings: paging and filters keep what else is asked for ------------------------------------------------------
+# -- Query strings: paging and filters keep what else is asked for
 @register.simple_tag(takes_context=True)
 def with_query(context: dict[str, Any], **changes: Any) -> str:
     """This page's query string with some parameters changed; `None` takes one out."""

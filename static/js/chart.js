@@ -8,6 +8,7 @@
 
 (() => {
   const NBSP = "\u00a0";
+  const NARROW = 420; // px: below, marks are named under the picture
   const tokens = {
     "l-main": "--accent", "l-bad": "--bad-fill", "l-soft": "--mute-fill", "l-page": "--page-fill", "l-ok": "--ok-fill",
     s1: "--svc-1", s2: "--svc-2", s3: "--svc-3", s4: "--svc-4", s5: "--svc-5", s6: "--svc-6",
@@ -127,7 +128,8 @@
       const skeleton = node("span", "skeleton");
       this.frame.append(skeleton);
       const chart = node("figure", `chart ${this.className}`.trim());
-      chart.append(this.legend, this.frame);
+      this.names = node("ul", "marks");
+      chart.append(this.legend, this.frame, this.names);
       this.replaceChildren(chart, this.note, this.facts);
     }
 
@@ -203,7 +205,7 @@
       const axis = { stroke: colours.dim, font, ticks: { show: false }, grid: { show: false } };
       return {
         width: this.frame.clientWidth, height: this.frame.clientHeight,
-        legend: { show: false }, padding: [14, 12, 0, 0],
+        legend: { show: false }, padding: [this.headroom(), 12, 0, 0],
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
         scales: {
           x: { time: true, range: () => [data.from ?? data.columns[0][0], data.to ?? data.columns[0].at(-1)] },
@@ -228,6 +230,16 @@
       const stroke = this.colours[one.class] || this.colours["l-main"];
       return { label: one.label, stroke, width: 1.75, spanGaps: false, points: { show: false, size: 5 },
         fill: one.fill ? stroke.replace(/\)$/, " / .12)") : undefined };
+    }
+
+    // Room above the lines for the labels of marks, which stand in up to three rows.
+    headroom() {
+      const rows = this.narrow() ? 0 : Math.min(3, (this.data.marks || []).filter((mark) => mark.label).length);
+      return rows ? 2 + rows * 15 : 14;
+    }
+
+    narrow() {
+      return this.frame.clientWidth < NARROW;
     }
 
     range(high) {
@@ -268,18 +280,36 @@
         this.write(ctx, this.data.limit_label || print(this.data.limit, this.unit()), bbox.left + 4 * ratio, y - 7 * ratio, this.colours.text, "left", true);
         ctx.setLineDash([]);
       }
-      for (const [i, mark] of (this.data.marks || []).entries()) {
-        const x = Math.round(plot.valToPos(mark.at, "x", true));
-        if (x < bbox.left || x > bbox.left + bbox.width) continue;
-        const paging = mark.tone === "page";
-        ctx.strokeStyle = paging ? this.colours.page : this.colours.soft;
-        ctx.lineWidth = (paging ? 2 : 1) * ratio;
-        this.stroke(ctx, x, bbox.top, x, bbox.top + bbox.height);
-        const right = x > bbox.left + bbox.width * 0.75;
-        this.write(ctx, mark.label || "", x + (right ? -5 : 5) * ratio, bbox.top + (6 + (i % 3) * 15) * ratio,
-          paging ? this.colours.page : this.colours.text, right ? "right" : "left", true);
-      }
+      const rows = [-Infinity, -Infinity, -Infinity]; // where the labels of each row end
+      for (const mark of this.data.marks || []) this.drawMark(plot, mark, rows);
       ctx.restore();
+    }
+
+    // A label that would cover another takes the next row; when all three are taken it is only in the list below.
+    drawMark(plot, mark, rows) {
+      const { ctx, bbox } = plot;
+      const ratio = devicePixelRatio || 1;
+      const x = Math.round(plot.valToPos(mark.at, "x", true));
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      const paging = mark.tone === "page";
+      const above = this.narrow() ? 0 : (this.headroom() - 2) * ratio;
+      ctx.strokeStyle = paging ? this.colours.page : this.colours.soft;
+      ctx.lineWidth = (paging ? 2 : 1) * ratio;
+      this.stroke(ctx, x, bbox.top - above, x, bbox.top + bbox.height);
+      if (this.narrow() || !mark.label) return;
+      ctx.font = this.font(true);
+      const width = ctx.measureText(mark.label).width + 10 * ratio;
+      const right = x + width > bbox.left + bbox.width;
+      const [from, to] = right ? [x - width, x] : [x, x + width];
+      const row = rows.findIndex((end) => from > end);
+      if (row < 0) return;
+      rows[row] = to;
+      this.write(ctx, mark.label, x + (right ? -5 : 5) * ratio, bbox.top - above + (6 + row * 15) * ratio,
+        paging ? this.colours.page : this.colours.text, right ? "right" : "left", true);
+    }
+
+    font(strong) {
+      return `${strong ? 600 : 400} ${12 * (devicePixelRatio || 1)}px ${getComputedStyle(this).fontFamily}`;
     }
 
     stroke(ctx, x1, y1, x2, y2) {
@@ -290,7 +320,7 @@
     }
 
     write(ctx, text, x, y, colour, align, strong) {
-      ctx.font = `${strong ? 600 : 400} ${12 * (devicePixelRatio || 1)}px ${getComputedStyle(this).fontFamily}`;
+      ctx.font = this.font(strong);
       ctx.textAlign = align;
       ctx.textBaseline = "middle";
       ctx.fillStyle = colour;
@@ -330,6 +360,10 @@
         if (!known.length) return `${one.label}: no data`;
         return `${one.label}: now ${print(known.at(-1), unit)}, lowest ${print(Math.min(...known), unit)}, highest ${print(Math.max(...known), unit)}`;
       });
+      this.names.replaceChildren(...(this.data.marks || []).filter((mark) => mark.label).map((mark) => {
+        const date = new Date(mark.at * 1000);
+        return node("li", "", `${times.at(-1) - times[0] > 86400 ? `${dayOf(date)} ` : ""}${hm(date)} ${mark.label}`);
+      }));
       this.when = node("span", "dim");
       this.legend.append(this.when);
       this.frame.setAttribute("aria-label", `${this.getAttribute("label") || "Chart"}. ${sentences.join(". ")}`);

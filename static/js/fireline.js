@@ -13,6 +13,7 @@
       const year = d.getFullYear() === new Date().getFullYear() ? "" : ` ${d.getFullYear()}`;
       return `${d.getDate()} ${months[d.getMonth()]}${year}, ${formats.minute(d)}`;
     },
+    recent: (d) => (d.toDateString() === new Date().toDateString() ? formats.minute(d) : formats.moment(d)),
   };
 
   function localTimes(root) {

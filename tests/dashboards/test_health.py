@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import OperationalError
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from pytest_django import Settings
 
@@ -50,7 +51,7 @@ def test_nothing_measured_yet_is_no_age(client: Client) -> None:
 
 
 def test_it_is_not_ready_while_migrations_are_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [("slo", False)])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("slo", False)])
     response = client.get("/readyz")
     assert response.status_code == 503
     assert "manage.py migrate" in response.json()["databases"]["default"]
