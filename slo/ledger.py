@@ -1,18 +1,17 @@
 """The ledger: appends slices strictly in order, and answers any window from the running totals of two rows."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import Max, Min, OuterRef, Subquery
 
 from slo.budget import Budget, burn
 from slo.instants import grid
 from slo.models import Objective, Slice
-from slo.windows import ZERO, Mark, Totals, difference
+from slo.windows import ZERO, Mark, Totals, difference, last_before
 
 # As many instants as one query looks up by a subquery each.
 _FEW = 24
@@ -179,20 +178,23 @@ def _few_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetim
 
 
 def _many_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark | None]:
-    """Most instants are the end of a slice; the rest fall into long slices, of which there are few."""
+    """Most instants are the end of a slice; others fall into long slices, of which there are few, or outside."""
     exact = _marks_at(objective, wanted)
     missing = [at for at in wanted if at not in exact]
-    if not missing:
-        return dict(exact)
-    edges = _few_marks(objective, [missing[0], missing[-1]])
-    first, last = edges[missing[0]], edges[missing[-1]]
-    between = Slice.objects.filter(objective=objective, end__lte=missing[-1]).order_by("end")
-    if first is not None:
-        between = between.filter(end__gte=first.at)
-    if last is None or first == last:
-        return {at: exact.get(at, last if at in missing else None) for at in wanted}
-    rows = [Mark(*row) for row in between.values_list(*_FIELDS)]
-    return {at: exact[at] if at in exact else _before(rows, at) for at in wanted}
+    return {**exact, **_marks_between(objective, missing)} if missing else dict(exact)
+
+
+def _marks_between(objective: Objective, missing: Sequence[datetime]) -> dict[datetime, Mark | None]:
+    """The marks for instants, in order, that are not the end of a slice, by reading the rows they span once."""
+    ledger = Slice.objects.filter(objective=objective)
+    ends = ledger.aggregate(first=Min("end"), last=Max("end"))
+    if ends["first"] is None:
+        return dict.fromkeys(missing)
+    inside = [at for at in missing if ends["first"] < at < ends["last"]]
+    before = ledger.filter(end__lte=inside[0]).order_by("-end").values("end")[:1] if inside else []
+    rows = ledger.filter(end__gte=before, end__lte=inside[-1]) if inside else ledger.none()
+    found = [Mark(*row) for row in (rows | ledger.filter(end=ends["last"])).order_by("end").values_list(*_FIELDS)]
+    return {at: last_before(found, at) if at > ends["first"] else None for at in missing}
 
 
 def _marks_at(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark]:
@@ -201,8 +203,3 @@ def _marks_at(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime
         rows = Slice.objects.filter(objective=objective, end__in=wanted[n : n + _BATCH]).values_list(*_FIELDS)
         found |= {row[0]: Mark(*row) for row in rows}
     return found
-
-
-def _before(rows: Sequence[Mark], at: datetime) -> Mark | None:
-    position = bisect_right(rows, at, key=lambda mark: mark.at)
-    return rows[position - 1] if position else None

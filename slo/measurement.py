@@ -6,7 +6,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from connectors.errors import StoreError, TimedOut, TooMuch
+from connectors.errors import Refused, StoreError, TimedOut, TooMuch
 from slo import chunks, ledger
 from slo.answers import Series, joined_lead, slices_of
 from slo.chunks import Chunk
@@ -39,9 +39,14 @@ def advance(objective_id: int, now: datetime, store: Store | None = None) -> boo
     if objective is None:
         return False
     try:
-        return _advance(objective, now, store or sources.client(objective.source))
+        if store is not None:
+            return _advance(objective, now, store)
+        with sources.client(objective.source) as client:
+            return _advance(objective, now, client)
     except StoreError as error:
-        sources.record_error(objective.source, error, now)
+        # A store that refuses this question may answer all others: that is not the source's fault.
+        if not isinstance(error, Refused | TooMuch):
+            sources.record_error(objective.source, error, now)
         _record(objective, str(error), now)
     except ValueError as error:
         _record(objective, f"The objective cannot be counted: {error}", now)

@@ -1,8 +1,10 @@
 """Windows over the ledger: a window of any length is the difference of two rows with running totals."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 ZERO = timedelta(0)
 
@@ -65,11 +67,8 @@ def difference(earlier: Mark | None, later: Mark | None, span: timedelta) -> Tot
 
 def last_before(marks: Sequence[Mark], at: datetime) -> Mark | None:
     """The last of `marks` (in order) at or before `at`."""
-    low, high = 0, len(marks)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if marks[middle].at <= at else (low, middle)
-    return marks[low - 1] if low else None
+    position = bisect_right(marks, at, key=attrgetter("at"))
+    return marks[position - 1] if position else None
 
 
 def window(marks: Sequence[Mark], end: datetime, length: timedelta) -> Totals:
