@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from connectors.prometheus import Exemplar
-
 from slo import counting
 from slo.definitions import sli_of
 from slo.models import Objective
@@ -25,7 +24,8 @@ def bad(objective: Objective, since: datetime, until: datetime) -> list[str]:
         return []
     source = objective.source
     source.timeout = min(source.timeout, TIMEOUT)
-    found = sources.client(source).exemplars(query, since, until)
+    with sources.client(source) as prometheus:
+        found = prometheus.exemplars(query, since, until)
     newest_first = sorted(_too_slow(objective, found), key=lambda exemplar: exemplar.at, reverse=True)
     return list(dict.fromkeys(exemplar.trace_id for exemplar in newest_first if exemplar.trace_id))[:MOST]
 

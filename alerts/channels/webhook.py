@@ -24,9 +24,10 @@ def send(channel: Channel, notification: Notification) -> None:
     try:
         with egress.session(settings.INTERNAL_ADDRESSES) as session:
             headers = {"User-Agent": "Fireline", "Idempotency-Key": notification.event_id}
-            # Unread, because an endless answer must not hold up the other notifications.
+            # Not following redirects, because most of them would turn the POST into a GET and lose the message.
+            # The answer stays unread, because an endless one must not hold up the other notifications.
             with session.post(
-                url, json=notification.payload(), headers=headers, timeout=TIMEOUT, stream=True
+                url, json=notification.payload(), headers=headers, timeout=TIMEOUT, stream=True, allow_redirects=False
             ) as answer:
                 _judge(answer)
     except ForbiddenAddress as refusal:
@@ -36,12 +37,14 @@ def send(channel: Channel, notification: Notification) -> None:
 
 
 def _judge(answer: requests.Response) -> None:
-    if answer.ok:
+    if 200 <= answer.status_code < 300:
         return
-    permanent = answer.status_code < 500 and answer.status_code not in WORTH_ANOTHER_TRY
     said = f"The webhook answered {answer.status_code} {answer.reason or ''}".rstrip()
-    hint = "Check its address." if permanent else "It will be tried again."
-    raise TransportError(f"{said}. {hint}", permanent=permanent)
+    if answer.is_redirect:
+        raise TransportError(f"{said}: it moved. Enter the address it has now.", permanent=True)
+    if answer.status_code >= 500 or answer.status_code in WORTH_ANOTHER_TRY:
+        raise TransportError(f"{said}. It will be tried again.")
+    raise TransportError(f"{said}. Check its address.", permanent=True)
 
 
 def _as_sentence(error: requests.RequestException) -> TransportError:
@@ -55,6 +58,4 @@ def _as_sentence(error: requests.RequestException) -> TransportError:
             return TransportError("The webhook cannot be reached: no connection, or it broke.")
         case exceptions.InvalidURL() | exceptions.InvalidSchema() | exceptions.MissingSchema():
             return TransportError("The webhook's address is not one that can be called.", permanent=True)
-        case requests.TooManyRedirects():
-            return TransportError("The webhook redirects in circles. Check its address.", permanent=True)
     return TransportError(f"The webhook could not be called ({type(error).__name__}).")

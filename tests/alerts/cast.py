@@ -47,7 +47,7 @@ def the_incident() -> Incident:
     return Incident.objects.get()
 
 
-def make_channel(name: str = "chat", kind: str = "webhook", **config: str) -> Channel:
+def make_channel(name: str = "chat", kind: str = "webhook", **config: Any) -> Channel:
     return Channel.objects.create(name=name, kind=kind, config=config or {"url": "http://127.0.0.1:9/hook"})
 
 

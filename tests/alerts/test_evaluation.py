@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts import evaluation, incidents
+from alerts import evaluation, outbox
 from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
-from slo import states
+from slo import ledger, states
 from slo.definitions import save_objective
 from slo.models import Objective
 from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, TICKET, alert_of, go_on, make_channel, the_incident, watched
@@ -73,7 +73,7 @@ def test_slices_that_come_in_one_go_give_the_same_as_one_by_one() -> None:
 def test_the_alerts_do_what_a_replay_of_the_ledger_says() -> None:
     checkout = watched()
     go_on(checkout, [BAD] * 2 + [GOOD] * 12)
-    marks = list(evaluation.ledger.marks(checkout, [NOON + (n - 120) * MINUTE for n in range(1, 135)]).values())
+    marks = list(ledger.marks(checkout, [NOON + (n - 120) * MINUTE for n in range(1, 135)]).values())
     replayed = states.replay([mark for mark in marks if mark], PAGE, checkout.target, checkout.window)
     assert [(move.at, move.old, move.new) for move in replayed] == history(checkout)
 
@@ -82,14 +82,14 @@ def test_another_worker_on_the_same_slices_is_noticed(monkeypatch: pytest.Monkey
     checkout = watched()
     at = make_slices(checkout, NOON, [BAD, BAD])
     again = once(lambda: evaluation.evaluate(checkout.pk, now=at))
-    marks = evaluation.ledger.marks
+    marks = ledger.marks
 
     def meanwhile(*arguments: Any) -> Any:
         found = marks(*arguments)
         again()
         return found
 
-    monkeypatch.setattr(evaluation.ledger, "marks", meanwhile)
+    monkeypatch.setattr(ledger, "marks", meanwhile)
     evaluation.evaluate(checkout.pk, now=at)
     assert Transition.objects.count() == 1
     assert Incident.objects.count() == 1
@@ -100,7 +100,7 @@ def test_a_worker_that_dies_while_recording_leaves_nothing_half_done(monkeypatch
     checkout = watched()
     at = make_slices(checkout, NOON, [BAD, BAD])
     with monkeypatch.context() as dying:
-        dying.setattr(incidents.outbox, "owe", interrupted)
+        dying.setattr(outbox, "owe", interrupted)
         with pytest.raises(KeyboardInterrupt):
             evaluation.evaluate(checkout.pk, now=at)
     assert not Transition.objects.exists()
