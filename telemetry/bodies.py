@@ -3,7 +3,7 @@
 import zlib
 from typing import Protocol
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
 _PIECE = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -34,7 +34,10 @@ def read(request: HttpRequest, most: int) -> bytes:
     if declared.isdigit() and int(declared) > most:
         # Refused by its own word: not worth reading.
         raise TooLarge
-    body = _all_of(_stream(request), most)
+    try:
+        body = _all_of(_stream(request), most)
+    except (UnreadablePostError, OSError):
+        raise Damaged("The connection broke before the body was whole. Send it again.") from None
     if declared.isdigit() and len(body) < int(declared):
         raise Damaged("The body ended before its Content-Length. Send it again.")
     return _unpacked(body, most) if encoding == "gzip" else body

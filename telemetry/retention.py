@@ -20,7 +20,8 @@ from telemetry.router import database
 BATCH, LINES = 500, 5000
 # From here on, a line of an ordinary trace stays, and an error line keeps its trace.
 WARN, ERROR = 13, 17
-_RANDOM_DIGITS = 14
+# 56 bits.
+_RANDOM_DIGITS, _RANDOM_VALUES = 14, 16**14
 
 
 def sampled(trace_id: str, share: float) -> bool:
@@ -29,8 +30,7 @@ def sampled(trace_id: str, share: float) -> bool:
     By OpenTelemetry's rule for consistent probability sampling: the last 56 bits of the id are random, and the
     highest ones stay, so that what a sender sampled by the same rule is not thinned in another pattern.
     """
-    randomness = int(trace_id[-_RANDOM_DIGITS:], 16) / 16**_RANDOM_DIGITS
-    return randomness >= 1 - share
+    return int(trace_id[-_RANDOM_DIGITS:], 16) >= round((1 - share) * _RANDOM_VALUES)
 
 
 def settle(now: datetime) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def test_a_parent_of_zeros_is_no_parent():
     assert read(messages.traces(messages.span(NOW, parent="0" * 16))).items[0].parent_id == ""
 
 
-# -- One bad span does not cost its batch --------------------------------------------------------------------------
+# -- One bad span does not cost its batch ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_clock_that_is_a_little_ahead_is_believed():
     assert read(messages.traces(messages.span(NOW + timedelta(minutes=59)))).rejected.total() == 0
 
 
-# -- Limits --------------------------------------------------------------------------------------------------------
+# -- Limits ----------------------------------------------------------------------------------------------------
 
 
 def test_long_texts_are_cut_with_a_mark_and_counted():
@@ -170,7 +170,7 @@ def test_more_attributes_and_events_than_are_kept_are_left_out_and_counted():
     assert batch.cut == 2
 
 
-# -- What is not OTLP ------------------------------------------------------------------------------------------------
+# -- What is not OTLP ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [b"garbage", b"\xff" * 100, b"<html>", b'{"resourceSpans": []}'])
@@ -248,7 +248,7 @@ def test_whatever_a_json_span_says_it_is_read_or_refused(fields):
         assert str(error)  # noqa: PT017
 
 
-# -- OTLP/JSON -------------------------------------------------------------------------------------------------------
+# -- OTLP/JSON -------------------------------------------------------------------------------------------------
 
 
 def test_json_and_protobuf_say_the_same():
@@ -307,7 +307,7 @@ def test_half_a_surrogate_pair_is_replaced_and_a_whole_one_kept():
     assert read_json(body).items[0].name == "x?y 😀"
 
 
-# -- Log records -----------------------------------------------------------------------------------------------------
+# -- Log records -----------------------------------------------------------------------------------------------
 
 
 def test_a_log_record_is_read_with_its_trace():

@@ -27,7 +27,7 @@ def lines(**query):
     return [line.body for line in EmbeddedLogs().search(LogQuery(**query))]
 
 
-# -- Spans -----------------------------------------------------------------------------------------------------------
+# -- Spans -----------------------------------------------------------------------------------------------------
 
 
 def test_a_span_comes_back_as_it_was_sent():
@@ -91,7 +91,7 @@ def test_ten_thousand_spans_in_one_trace_are_kept_and_given_back():
     assert len(EmbeddedTraces().trace(trace_id(1))) == 10_000
 
 
-# -- Traces as a whole -------------------------------------------------------------------------------------------------
+# -- Traces as a whole -----------------------------------------------------------------------------------------
 
 ROOT = make_span(span_id=1, attributes=FLOW, ms=100, service="gateway", name="POST /checkout")
 CALL = make_span(span_id=2, parent=1, kind="client", ms=90, at=NOW + timedelta(milliseconds=5), status="error")
@@ -158,7 +158,7 @@ def test_the_flow_may_be_said_by_any_span_or_by_a_resource():
     assert (found(flow="checkout"), found(flow="login")) == ([1], [2])
 
 
-# -- Searching traces --------------------------------------------------------------------------------------------------
+# -- Searching traces ------------------------------------------------------------------------------------------
 
 
 def test_traces_are_found_newest_first_or_slowest_first():
@@ -186,7 +186,7 @@ def test_traces_are_found_by_the_service_of_any_of_their_spans():
     assert found(service="pay\0ment") == []
 
 
-# -- Log lines -----------------------------------------------------------------------------------------------
+# -- Log lines -------------------------------------------------------------------------------------------------
 
 
 def test_a_line_comes_back_as_it_was_sent():
@@ -234,7 +234,7 @@ def test_a_trace_id_that_is_none_finds_no_lines_rather_than_all_without_a_trace(
     assert lines(trace_id="xyz") == []
 
 
-# -- Faults and cost -----------------------------------------------------------------------------------------
+# -- Faults and cost -------------------------------------------------------------------------------------------
 
 
 class Broken:
