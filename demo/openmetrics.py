@@ -44,11 +44,17 @@ class Writer:
             file.writelines([f"{head}{value} {at}\n" for value, at in stamped if value is not None])
 
     def counter(
-        self, name: str, labels: Mapping[str, str], increments: Sequence[float], resets: frozenset[int] = frozenset()
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        increments: Sequence[float],
+        resets: frozenset[int] = frozenset(),
+        from_zero: bool = False,
     ) -> None:
-        """A counter by what it gains at each instant. Like a live one it is born with its first event,
-        and forgets everything when its process is replaced, at the indices in `resets`."""
-        self.series(name, labels, _running(increments, increments, resets))
+        """A counter by what it gains at each instant. Like a live one it is born with its first event, or with its
+        process (`from_zero`), and forgets everything when its process is replaced, at the indices in `resets`."""
+        births = [1.0] * len(increments) if from_zero else increments
+        self.series(name, labels, _running(increments, births, resets))
 
     def histogram(
         self,

@@ -12,6 +12,8 @@ from demo import measuring
 from demo.serving import Failure
 from demo.telemetry import span
 
+WAITED_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5)
+
 count = Gauge("db_client_connection_count", "Connections of the pool.", ("db_client_connection_pool_name", "state"))
 largest = Gauge("db_client_connection_max", "Connections the pool may have.", ("db_client_connection_pool_name",))
 pending = Gauge(
@@ -22,7 +24,7 @@ waited = Histogram(
     "db_client_connection_wait_time_seconds",
     "Time to get a connection.",
     ("db_client_connection_pool_name",),
-    buckets=(0.001, 0.01, 0.1, 0.5, 1.0, 2.5),
+    buckets=WAITED_BUCKETS,
 )
 
 
@@ -41,6 +43,7 @@ class Pool:
         for _ in range(size):
             self._idle.put(connect())
         largest.labels(name).set(size)
+        timeouts.labels(name)
         count.labels(name, "idle").set_function(self._idle.qsize)
         count.labels(name, "used").set_function(lambda: size - self._idle.qsize())
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 
-from demo import faults, inventory, worker
+from demo import faults, inventory, pool, worker
 from demo.imagined import FAILED, NORMAL, Latency, Requests, imagine, spread
 from demo.openmetrics import Writer
 from demo.past import Past
@@ -13,6 +13,9 @@ from demo.traffic import PROVIDERS
 
 DURATION = "http_server_request_duration_seconds"
 INSTANT = Latency((1, 1, 1, 1, 1, 1, 1), 0.004)
+# Within the boundaries of the pool's wait times.
+AT_ONCE = Latency((0.97, 0.999, 1, 1, 1, 1), 0.0004)
+QUEUED = Latency((0.2, 0.25, 0.4, 0.65, 0.84, 1), 0.42)
 POOL = {"db_client_connection_pool_name": "inventory"}
 METHOD_OF = {"checkout": "POST", "login": "POST", "search": "GET"}
 
@@ -158,7 +161,15 @@ class _Shop:
         pending = [11.0 + index % 5 if waiting else 0.0 for index, waiting in enumerate(self.waiting)]
         self.gauge("db_client_connection_pending_requests", pending)
         given_up = self.bad((kind for kind in requests if kind.flow != "login"), "503")
-        self.total("db_client_connection_timeouts_total", "inventory", given_up, **POOL)
+        resets = self.resets("inventory")
+        labels = self.labels("inventory", **POOL)
+        self.writer.counter("db_client_connection_timeouts_total", labels, given_up, resets, from_zero=True)
+        served = self.good(kind for kind in requests if kind.flow != "login")
+        asked = added([served, given_up], self.length)
+        latency = [QUEUED if waiting else AT_ONCE for waiting in self.waiting]
+        buckets = spread(asked, latency, pool.WAITED_BUCKETS)
+        means = [shape.mean for shape in latency]
+        self.writer.histogram("db_client_connection_wait_time_seconds", labels, asked, buckets, means, resets)
 
     def gauge(self, name: str, values: Sequence[float], **labels: str) -> None:
         self.writer.series(name, self.labels("inventory", **POOL, **labels), values)

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -47,7 +48,9 @@ def start(process: Process, version: str) -> None:
             "deployment.environment": ENVIRONMENT,
         }
     )
-    tracers, loggers = TracerProvider(resource=resource), LoggerProvider(resource=resource)
+    # `stop` ends both, within a limit; at exit they would wait for an absent receiver without one.
+    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+    loggers = LoggerProvider(resource=resource, shutdown_on_exit=False)
     tracers.add_span_processor(CarriedSpans())
     if _endpoint("TRACES"):
         tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -121,12 +124,14 @@ def fail(running: trace.Span, error: Exception) -> None:
 
 def stop(limit: float = 2.0) -> None:
     """Send what is still waiting, for at most `limit` seconds: an absent receiver must not hold up the end."""
-    flushing = threading.Thread(target=_flush, daemon=True)
-    flushing.start()
-    flushing.join(limit)
-
-
-def _flush() -> None:
-    for provider in (trace.get_tracer_provider(), get_logger_provider()):
-        if isinstance(provider, TracerProvider | LoggerProvider):
-            provider.shutdown()
+    providers = (trace.get_tracer_provider(), get_logger_provider())
+    ending = [
+        threading.Thread(target=provider.shutdown, daemon=True)
+        for provider in providers
+        if isinstance(provider, TracerProvider | LoggerProvider)
+    ]
+    for thread in ending:
+        thread.start()
+    deadline = time.monotonic() + limit
+    for thread in ending:
+        thread.join(max(0.0, deadline - time.monotonic()))

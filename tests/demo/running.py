@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,14 @@ class Shop:
                     command, env=dict(self.environ), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
                 )
         for name in self.children:
-            wait_until(lambda name=name: self.serves(name), 40, f"{name}: {self.log(name)[-2000:]}")
+            wait_until(partial(self.serves, name), 40, f"{name} to serve")
 
     def serves(self, name: str) -> bool:
         child = self.children[name]
         assert child.poll() is None, f"{name} ended: {self.log(name)[-2000:]}"
         try:
             return requests.get(self.process(name).ready_url, timeout=2).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def log(self, name: str) -> str:
@@ -86,8 +87,15 @@ class Shop:
     # -- What an operator sees -----------------------------------------------------------------------------------
 
     def spans(self, answer: Answer, services: set[str]) -> list[Span]:
-        """The spans of a request, once all of these services sent theirs."""
-        self._wait(lambda: services <= {span.service for span in self.received.trace(answer.trace_id)}, answer)
+        """The spans of a request, once all of these services sent theirs and no parent but the caller is missing."""
+
+        def complete() -> bool:
+            spans = self.received.trace(answer.trace_id)
+            known = {span.span_id for span in spans}
+            roots = [span.service for span in spans if span.parent_id not in known]
+            return roots == ["gateway"] and services <= {span.service for span in spans}
+
+        self._wait(complete, answer)
         return self.received.trace(answer.trace_id)
 
     def failing(self, answer: Answer, service: str, name: str) -> Span:

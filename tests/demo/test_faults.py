@@ -90,7 +90,9 @@ def test_an_exhausted_pool_is_full_in_its_metrics(shop: Shop):
         first(shop.search, 503)
         used = 'db_client_connection_count{db_client_connection_pool_name="inventory",state="used"} '
         wait_until(lambda: f"{used}8.0" in shop.metrics("inventory"), 10, "a full pool")
-    assert 'db_client_connection_timeouts_total{db_client_connection_pool_name="inventory"} ' in shop.metrics("inventory")
+    assert 'db_client_connection_timeouts_total{db_client_connection_pool_name="inventory"} ' in shop.metrics(
+        "inventory"
+    )
     works(shop.search)
 
 

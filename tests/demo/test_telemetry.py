@@ -41,11 +41,6 @@ def test_each_service_continues_the_trace_of_its_caller(trace: list[Span], calle
     assert (called.service, called.kind) == (caller, "client")
 
 
-def test_every_span_but_the_first_has_its_parent_in_the_trace(trace: list[Span]):
-    ids = {span.span_id for span in trace}
-    assert [(span.service, span.kind) for span in trace if span.parent_id not in ids] == [("gateway", "server")]
-
-
 def test_the_worker_continues_the_trace_through_the_queue(trace: list[Span]):
     sent, processed = one(trace, "checkout", "producer"), one(trace, "worker", "consumer")
     assert processed.parent_id == sent.span_id
@@ -58,13 +53,16 @@ def test_every_span_carries_the_flow_and_its_companions(trace: list[Span]):
 
 def test_every_span_says_which_instance_of_which_version_made_it(shop: Shop, trace: list[Span]):
     resource = one(trace, "checkout", "server").resource
-    assert resource.items() >= {
-        "service.name": "checkout",
-        "service.version": "2.15.0",
-        "service.instance.id": shop.process("checkout").target,
-        "deployment.environment.name": "demo",
-        "deployment.environment": "demo",
-    }.items()
+    assert (
+        resource.items()
+        >= {
+            "service.name": "checkout",
+            "service.version": "2.15.0",
+            "service.instance.id": shop.process("checkout").target,
+            "deployment.environment.name": "demo",
+            "deployment.environment": "demo",
+        }.items()
+    )
 
 
 def test_http_spans_follow_the_stable_conventions(trace: list[Span]):
@@ -93,10 +91,9 @@ def test_an_exemplar_leads_to_the_request_that_was_measured(shop: Shop):
     answer = shop.login("initech")
     text = shop.metrics("gateway", "application/openmetrics-text; version=1.0.0")
     series = [line for line in text.splitlines() if "duration_seconds_bucket" in line and 'tenant="initech"' in line]
-    exemplars = re.findall(r'# \{.*trace_id="(\w+)"', "\n".join(series))
-    assert exemplars == [answer.trace_id]
+    exemplars = [dict(re.findall(r'(\w+)="(\w+)"', line.split(" # ")[1])) for line in series if " # " in line]
     root = one(shop.spans(answer, {"gateway", "accounts"}), "gateway", "server")
-    assert f'span_id="{root.span_id}"' in "\n".join(series)
+    assert {"trace_id": answer.trace_id, "span_id": root.span_id} in exemplars
 
 
 def test_what_strangers_send_does_not_become_a_label(shop: Shop):
