@@ -157,7 +157,7 @@ def _while_firing(
     if reading.short_burns:
         return replace(state, calm_since=None), f"{_both(tier, reading)}, above {wording.burn(reading.factor)}"
     calm_since, hold = state.calm_since or at, policy.hold_for(tier)
-    calm = f"{_over(reading.burn_short, tier.short)}, no longer above {wording.burn(reading.factor)}"
+    calm = f"{_short(tier, reading)}, no longer above {wording.burn(reading.factor)}"
     if at - calm_since >= hold:
         return AlertState("resolved", since=at), calm
     return replace(state, calm_since=calm_since), f"{calm}; resolves if that lasts {wording.duration(hold)}"
@@ -174,29 +174,30 @@ def _unmeasured(tier: Tier, reading: Reading, policy: Policy) -> str | None:
 
 def _not_enough(tier: Tier, reading: Reading, policy: Policy) -> str | None:
     """Why these numbers do not fire; `None` when they do."""
-    factor = wording.burn(reading.factor)
+    factor, long = wording.burn(reading.factor), _long(tier, reading)
     if not reading.long_burns:
-        return f"{_over(reading.burn_long, tier.long)}, not above {factor}"
+        return f"{long}, not above {factor}"
     if not reading.short_burns:
-        return f"{_over(reading.burn_long, tier.long)}, but {_over(reading.burn_short, tier.short)}: not above {factor}"
+        return f"{long}, but {_short(tier, reading)}: not above {factor}"
     if reading.long.bad < policy.min_bad:
         return f"{_both(tier, reading)}, but only {_events(reading.long)}; {policy.min_bad} bad ones are needed"
     # In floats, and so is the bound: it is far coarser than their last bit.
     if reading.bound is None or reading.bound <= reading.factor:
-        confidence = wording.percent(policy.confidence)
-        bound = _over(reading.bound, tier.long)
-        return (
-            f"{_over(reading.burn_long, tier.long)}, but only {bound} with {confidence} confidence: not above {factor}"
-        )
+        bound = wording.burn(reading.bound or 0.0, reading.factor)
+        return f"{long}, but only {bound} with {wording.percent(policy.confidence)} confidence: not above {factor}"
     return None
 
 
-def _over(rate: float | None, length: timedelta) -> str:
-    return f"{wording.burn(rate or 0.0)} over {wording.duration(length)}"
+def _long(tier: Tier, reading: Reading) -> str:
+    return f"{wording.burn(reading.burn_long or 0.0, reading.factor)} over {wording.duration(tier.long)}"
+
+
+def _short(tier: Tier, reading: Reading) -> str:
+    return f"{wording.burn(reading.burn_short or 0.0, reading.factor)} over {wording.duration(tier.short)}"
 
 
 def _both(tier: Tier, reading: Reading) -> str:
-    return f"{_over(reading.burn_long, tier.long)} and {_over(reading.burn_short, tier.short)}"
+    return f"{_long(tier, reading)} and {_short(tier, reading)}"
 
 
 def _events(totals: Totals) -> str:

@@ -34,8 +34,12 @@ def plain(number: float | Decimal, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def burn(rate: float | Decimal) -> str:
-    return f"{plain(rate)}×"
+def burn(rate: float | Decimal, against: Decimal | None = None) -> str:
+    """`14.4×`; with more digits when it would otherwise look equal to the factor it is held `against`."""
+    texts = [plain(rate, digits) for digits in range(3, 8)]
+    if against is None or against == Decimal(str(rate)):
+        return f"{texts[0]}×"
+    return f"{next((text for text in texts if text != plain(against)), texts[-1])}×"
 
 
 def percent(ratio: float | Decimal, digits: int = 3) -> str:
