@@ -180,7 +180,13 @@
         this.frame.append(node("span", "none", "no data in this time"));
         return;
       }
-      this.plot = new uPlot(this.options(), this.data.columns, this.frame);
+      this.plot = new uPlot(this.options(), this.drawn(), this.frame);
+    }
+
+    // On a log scale nothing has no place: it is drawn at the floor, and read out as what it is.
+    drawn() {
+      const { columns, log, floor = 0.1 } = this.data;
+      return log ? [columns[0], ...columns.slice(1).map((values) => values.map((v) => (v === null ? null : Math.max(v, floor))))] : columns;
     }
 
     resize() {

@@ -7,6 +7,7 @@
   const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const formats = {
     clock: (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`,
+    exact: (d) => `${formats.clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")}`,
     minute: (d) => `${two(d.getHours())}:${two(d.getMinutes())}`,
     day: (d) => `${d.getDate()} ${months[d.getMonth()]} ${d.getFullYear()}`,
     moment: (d) => {
