@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from demo import traffic
 from demo.faults import NAMES as FAULTS
 from demo.processes import NAMES, Process, process, setting
 from tests.demo.receiver import Line, Received, Span
@@ -79,7 +80,8 @@ class Shop:
         return self.request("POST", "/checkout", headers, json={**CARD, "payment_method": method})
 
     def login(self, tenant: str = "acme") -> Answer:
-        return self.request("POST", "/login", {"X-Tenant": tenant, "X-Region": "us-east"}, json={"user": "ann"})
+        region = next(origin.what.region for origin in traffic.ORIGINS if origin.what.tenant == tenant)
+        return self.request("POST", "/login", {"X-Tenant": tenant, "X-Region": region}, json={"user": "ann"})
 
     def search(self) -> Answer:
         return self.request("GET", "/search", params={"q": "lamp"})
