@@ -1,9 +1,8 @@
 """The two stacks: `demo` (everything, with the shop) and `run` (the engine against the stores people configure)."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import yaml
 
 from demo import processes
 from launcher import commands, environment, history, keys
@@ -96,7 +95,8 @@ def _redis(settings: Settings, engine: Mapping[str, str]) -> Service:
 def _prometheus(settings: Settings, shop: Mapping[str, str]) -> Service:
     configuration = settings.home / "prometheus.yml"
     scrape = {"global": {"scrape_interval": "5s"}, "scrape_configs": processes.scrape_configs(shop)}
-    configuration.write_text(yaml.safe_dump(scrape, sort_keys=False))
+    # JSON is YAML too.
+    configuration.write_text(json.dumps(scrape, indent=2))
     command = commands.prometheus(configuration, history.data(settings), f"127.0.0.1:{settings.prometheus_port}")
     return Service("prometheus", command, shop, Http(f"{settings.prometheus_url}/-/ready"), store=True)
 

@@ -51,7 +51,7 @@ PROMISES = (
         Flow.Importance.ONE,
         "From the basket to a paid order.",
         threshold=Decimal(1),
-        quick=Decimal("0.99"),
+        quick=Decimal("0.995"),
     ),
     Promise(
         "Login",
