@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, DateTimeField, F, OuterRef, Subquery, Value, When
 
+from slo.instants import floor
 from slo.models import Objective, Slice
 from slo.windows import Mark, Totals, difference
 
@@ -87,7 +88,7 @@ def _steps(long: timedelta) -> int:
 
 def _grid(now: datetime, longs: Iterable[timedelta]) -> list[datetime]:
     """Half hours, oldest first: the last day, and before it as much as the longest burn there looks back."""
-    last = now - timedelta(seconds=now.timestamp() % STEP.total_seconds())
+    last = floor(now, STEP)
     before = max((_steps(long) for long in longs), default=1)
     return [last - place * STEP for place in reversed(range(DAY // STEP + before))]
 

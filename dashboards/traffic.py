@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slo.counting import WINDOW, Matcher, Sli, selector
+from slo.instants import floor
 
 # How far back a chart looks, and how many points it has at most.
 RANGES = {
@@ -44,7 +45,7 @@ class Frame:
 
 def frame(now: datetime, span: timedelta) -> Frame:
     step = next((step for step in STEPS if span / step <= POINTS), STEPS[-1])
-    end = now - timedelta(seconds=now.timestamp() % step.total_seconds())
+    end = floor(now, step)
     return Frame(end - span, end, step)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alerts.models import Alert, Channel, Example, Incident, TimelineEntry
 from connectors.telemetry import LogLine, Span, to_ns
+from slo.instants import floor
 from slo.models import Flow, Objective
 from telemetry import store
 from telemetry.models import Change, IngestToken, Source
@@ -22,8 +23,7 @@ HOSTILE = "<script>alert(1)</script>\"' onmouseover=x"
 
 def lately(back: timedelta = timedelta()) -> datetime:
     """The end of the last whole slice, or some time before."""
-    now = timezone.now()
-    return now - timedelta(seconds=now.timestamp() % settings.SLICE.total_seconds()) - back
+    return floor(timezone.now(), settings.SLICE) - back
 
 
 @dataclass(frozen=True)
