@@ -63,7 +63,8 @@ def promql(sli: Sli, slice: timedelta) -> str:
     """The query for a slice of this length that ends at the instant it is asked for.
 
     It answers at most two series of one value each: `fireline="total"`, and `fireline="bad"` or, for latency,
-    `fireline="good"`. No `total` means that nothing was measured; without `bad` there were no bad events.
+    `fireline="good"`. No `total` means that nothing was measured; without `bad` there were no bad events. Raises
+    `ValueError` for an SLI that lacks a part.
     """
     if sli.by_expression:
         parts = {"bad": _own(sli.bad_expression, slice), "total": _own(sli.total_expression, slice)}
@@ -96,6 +97,8 @@ def boundaries(threshold: Decimal) -> tuple[str, ...]:
 
 
 def _events(sli: Sli, slice: timedelta) -> dict[str, str]:
+    if not sli.bad_matchers:
+        raise ValueError("Nothing marks the bad ones among its events, so all of them would be bad.")
     total = selector(sli.metric, sli.matchers)
     return {
         "bad": _increments(selector(sli.metric, (*sli.matchers, *sli.bad_matchers)), total, sli.matchers, slice),
@@ -115,6 +118,8 @@ def _latency(sli: Sli, slice: timedelta) -> dict[str, str]:
 
 
 def _own(expression: str, slice: timedelta) -> str:
+    if not expression.strip():
+        raise ValueError("It needs an expression for its bad events and one for all events.")
     # On lines of its own, so that a comment at the expression's end does not swallow the bracket.
     return f"sum(\n{expression.replace(WINDOW, _promql_duration(slice))}\n)"
 

@@ -38,7 +38,7 @@ class Bucket:
     totals: Totals
 
 
-class Unordered(ValueError):
+class Unordered(Exception):
     """Slices must follow each other, and the ledger's last one, without a gap."""
 
 
