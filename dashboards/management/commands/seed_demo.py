@@ -20,7 +20,7 @@ from telemetry.models import Change, Source
 
 USER = "demo"
 WINDOW = timedelta(days=7)
-# After a repair an alert lasts as long as its short window still remembers the fault: with the workbook's windows half an
+# After a repair an alert lasts as long as its short window remembers the fault: with the workbook's windows half an
 # hour and more. Here people want to see it resolve.
 SHORT = timedelta(minutes=1)
 # What the shop's gateway measures; its labels tell flows apart.
