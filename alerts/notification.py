@@ -1,5 +1,6 @@
 """What a notification says. Composed when it is sent, so that it says what is known by then."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from slo.models import BurnTier
 
 VERSION = 1
 TEST = "test"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 # What the subject begins with.
 _WORDS = {
     Delivery.Event.OPENED: {"page": "Page", "ticket": "Ticket"},
@@ -58,7 +60,8 @@ class Notification:
 
     @property
     def subject(self) -> str:
-        return f"[{self.word}] {self.title}"
+        # A name may hold anything that somebody pasted; a header must be one line.
+        return _CONTROL.sub(" ", f"[{self.word}] {self.title}")
 
     def payload(self) -> dict[str, Any]:
         """The webhook's JSON: see docs/notifications.md."""

@@ -57,6 +57,10 @@ def claim(delivery_id: int, now: datetime) -> Delivery | None:
         pk=delivery.pk, state=Delivery.State.WAITING, next_try_at=delivery.next_try_at, attempts=delivery.attempts
     )
     delivery.attempts, delivery.next_try_at = delivery.attempts + 1, now + LEASE
+    if delivery.attempts > MOST_ATTEMPTS:
+        # Each one ended so badly that not even the failure was noted.
+        mine.update(state=Delivery.State.FAILED, error="Given up: every attempt broke off. See the worker's log.")
+        return None
     if not mine.update(attempts=delivery.attempts, next_try_at=delivery.next_try_at):
         return None
     return delivery

@@ -17,9 +17,9 @@ PAGE = tier()
 TICKET = tier("ticket", long=DAY, short=2 * HOUR, budget_share="0.1")
 
 
-def watched(name: str = "Checkout", tiers: Sequence[Tier] = (PAGE,), hours: int = 2, **fields: Any) -> Objective:
+def watched(called: str = "Checkout", tiers: Sequence[Tier] = (PAGE,), hours: int = 2, **fields: Any) -> Objective:
     """An objective (99.9 % over 30 days) whose ledger has `hours` of good requests and ends at noon, and its alerts."""
-    flow = fields.pop("flow", None) or make_flow(name)
+    flow = fields.pop("flow", None) or make_flow(called)
     objective = make_objective(flow=flow, tiers=tiers, **fields)
     make_slices(objective, NOON - hours * HOUR, [GOOD] * 60 * hours)
     evaluation.evaluate(objective.pk, now=NOON + 10 * SECOND)

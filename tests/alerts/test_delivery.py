@@ -139,6 +139,19 @@ def test_after_many_attempts_it_is_given_up(chat: Inbox) -> None:
     assert owed.state == Delivery.State.FAILED
 
 
+def test_one_that_kills_every_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    owed = burning("http://127.0.0.1:9/")
+    monkeypatch.setitem(delivery.SENDERS, "webhook", die)
+    at = owed.next_try_at
+    for _ in range(outbox.MOST_ATTEMPTS):
+        with pytest.raises(KeyboardInterrupt):
+            delivery.deliver(owed.pk, at)
+        at += outbox.LEASE
+    assert not delivery.deliver(owed.pk, at)
+    owed.refresh_from_db()
+    assert owed.state == Delivery.State.FAILED
+
+
 def test_a_webhook_that_does_not_answer_is_tried_again(chat: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "TIMEOUT", (1, 0.2))
     chat.may_answer.clear()
