@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -92,12 +93,27 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest, form: FlowForm, name: str, flow: Flow | None = None) -> HttpResponse:
-    if form.is_bound and form.is_valid():
-        saved = form.save()
+    saved = _saved(form)
+    if saved:
         messages.success(request, f"{saved.name} is saved.")
         return redirect("flow", slug=saved.slug)
     # `flow` as it is stored: a rejected form has already changed its own instance.
     return render(request, "flow_form.html", {"form": form, "flow": flow}, status=422 if form.is_bound else 200)
+
+
+def _saved(form: FlowForm) -> Flow | None:
+    """The stored flow; nothing when the form has to be corrected first.
+
+    The database decides whether the name is free: the form cannot, as the constraint looks at a field it lacks.
+    """
+    if not form.is_bound or not form.is_valid():
+        return None
+    try:
+        with transaction.atomic():
+            return form.save()
+    except IntegrityError:
+        form.add_error("name", "Another flow has this name. Choose one that tells them apart.")
+        return None
 
 
 @require_http_methods(["GET", "POST"])

@@ -7,6 +7,10 @@ from html.parser import HTMLParser
 from django.http import HttpResponseBase
 
 
+# Elements that do not begin a new word.
+INLINE = {"b", "a", "span", "code", "time", "i", "em", "strong", "small", "svg", "use"}
+
+
 class Page(HTMLParser):
     """One parsed answer. `text` is what a person reads; NBSPs are kept, they are part of the number."""
 
@@ -20,6 +24,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in INLINE:
+            self._words.append(" ")
         if tag in ("script", "style"):
             self._inside.append(tag)
 
