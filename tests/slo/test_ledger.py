@@ -1,13 +1,12 @@
 """The ledger on a real database: strict order, each slice once, and windows in a few queries."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from slo import ledger
 from slo.ledger import Measured, Unordered
@@ -16,8 +15,6 @@ from slo.windows import Totals
 from tests.make import DAY, HOUR, MINUTE, NOON, make_objective, make_slices
 
 pytestmark = pytest.mark.django_db
-
-type CountQueries = Callable[[int], Any]
 
 
 def minute(n: int, bad: float | None = 1, total: float | None = 10) -> Measured:
@@ -111,7 +108,7 @@ def test_an_empty_ledger_has_measured_nothing() -> None:
     assert [bucket.totals.measured for bucket in ledger.series(objective, NOON, NOON + HOUR, 60)] == [timedelta(0)] * 60
 
 
-def test_several_windows_cost_the_queries_of_one(django_assert_num_queries: CountQueries) -> None:
+def test_several_windows_cost_the_queries_of_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     objective = make_objective()
     end = make_slices(objective, NOON, [(1, 10)] * 120)
     windows = [(end - n * MINUTE, end) for n in (1, 5, 30, 60, 120, 1000)]
@@ -120,7 +117,9 @@ def test_several_windows_cost_the_queries_of_one(django_assert_num_queries: Coun
     assert [one.bad for one in found] == [1, 5, 30, 60, 120, 120]
 
 
-def test_a_chart_of_120_points_costs_a_handful_of_queries(django_assert_max_num_queries: CountQueries) -> None:
+def test_a_chart_costs_a_handful_of_queries(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     objective = make_objective()
     end = make_slices(objective, NOON, [(1, 10)] * 600)
     with django_assert_max_num_queries(4):
@@ -176,7 +175,7 @@ def last_end(rows: list[Measured], at: datetime) -> datetime | None:
     return max((row.end for row in rows if row.end <= at), default=None)
 
 
-def test_a_window_of_30_days_costs_as_much_as_one_of_an_hour(django_assert_num_queries: CountQueries) -> None:
+def test_a_window_of_30_days_costs_as_much_as_one_of_an_hour(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     objective = make_objective()
     end = make_slices(objective, NOON, [(1, 10)] * 3000)
     for length in (HOUR, 30 * DAY):
