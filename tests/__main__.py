@@ -1,6 +1,6 @@
-"""Runs all tests: everything on SQLite, then what touches the database once more on PostgreSQL.
+"""Runs all tests: everything on SQLite, what touches the database once more on PostgreSQL, then the browser.
 
-`make test` calls it. Arguments go to both runs of pytest.
+`make test` calls it. Arguments go to every run of pytest.
 """
 
 import os
@@ -12,19 +12,22 @@ from tests.servers import postgres_server
 TOUCH_THE_DATABASE = ("tests/telemetry", "tests/slo", "tests/alerts", "tests/dashboards")
 
 
-def pytest(*arguments: str, **environment: str) -> int:
+def pytest(title: str, *arguments: str, **environment: str) -> int:
+    print(f"\n== {title}", flush=True)
     command = [sys.executable, "-m", "pytest", *arguments]
     return subprocess.run(command, env=os.environ | environment, check=False).returncode
 
 
 def main(arguments: list[str]) -> int:
-    print("== All tests, with SQLite", flush=True)
-    with_sqlite = pytest(*arguments)
-    print("\n== What touches the database, with PostgreSQL", flush=True)
+    parallel = ("-m", "not e2e", "-n", "2", *arguments)
+    codes = [pytest("All but the browser, on SQLite", *parallel)]
     with postgres_server() as server:
-        present = [directory for directory in TOUCH_THE_DATABASE if os.path.isdir(directory)]
-        with_postgres = pytest("-m", "not e2e", *arguments, *present, DATABASE_URL=server.url)
-    return with_sqlite or with_postgres
+        codes.append(
+            pytest("What touches the database, on PostgreSQL", *parallel, *TOUCH_THE_DATABASE, DATABASE_URL=server.url)
+        )
+    # Alone, because it measures how soon a fault becomes a notification.
+    codes.append(pytest("The whole story, in a browser", "-m", "e2e", "-s", *arguments, "tests/e2e"))
+    return max(codes)
 
 
 if __name__ == "__main__":
