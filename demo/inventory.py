@@ -24,8 +24,8 @@ from demo.traffic import WORDS
 POOL_SIZE = 8
 PATIENCE = 1.0
 REPORT_SECONDS = (1.5, 2.5)
-# Between two reports a connection is free for a moment: some requests get through.
-REPORT_PAUSE = 0.04
+# Between two reports a connection is free for a moment, enough for about 6 requests/s in all.
+REPORT_PAUSE = 0.02
 logger = logging.getLogger("shop.inventory")
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 from prometheus_client import Counter, Gauge
 
 from demo import serving, telemetry, traffic
-from demo.processes import process
+from demo.processes import Process, process, processes
 from demo.releases import VERSIONS
 from demo.traffic import Origin, pick
 
@@ -64,9 +64,19 @@ class Users:
 
 
 def arrivals(users: Users, mean: float, stopping: threading.Event) -> None:
-    """A Poisson process whose rate follows the day."""
+    """A Poisson process whose rate follows the day; begins when the whole shop is open."""
+    while not all(is_open(service) for service in processes() if service.name != "load"):
+        if stopping.wait(0.5):
+            return
     while not stopping.wait(random.expovariate(traffic.rate(datetime.now(UTC), mean))):
         users.arrive()
+
+
+def is_open(service: Process) -> bool:
+    try:
+        return requests.get(service.ready_url, timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def main() -> None:
