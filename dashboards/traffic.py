@@ -1,11 +1,13 @@
 """What a flow's traffic looks like, asked from its objectives' own metric: requests, errors, latency. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from slo.counting import WINDOW, Matcher, Sli, selector
+from slo.counting import WINDOW, Matcher, Sli, boundaries, selector
 from slo.instants import floor
 
 # How far back a chart looks, and how many points it has at most.
@@ -21,7 +23,6 @@ SHORTEST_RATE = timedelta(minutes=2)
 STEPS = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600, 900, 1800, 3600))
 QUANTILES = (0.5, 0.95, 0.99)
 _SUFFIXES = ("_count", "_bucket", "_sum")
-OBSERVED = "requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,7 @@ def _bad(sli: Sli, step: timedelta) -> str:
 
 
 def _boundary(sli: Sli) -> str:
-    # Written as 1 by some clients and as 1.0 by others.
-    number = f"{float(sli.threshold or 0):g}"
-    return f"{number.replace('.', '[.]')}([.]0)?"
+    return "|".join(re.escape(edge) for edge in boundaries(sli.threshold or Decimal(0)))
 
 
 def _rate(metric: str, matchers: Iterable[Matcher], step: timedelta) -> str:

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 
 from django.http import HttpResponseBase
 
-
 # Elements that do not begin a new word.
 INLINE = {"b", "a", "span", "code", "time", "i", "em", "strong", "small", "svg", "use"}
 
