@@ -91,7 +91,11 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """One hit of a trace search: the trace as a whole, without its spans."""
+    """One hit of a trace search: the trace as a whole, without its spans.
+
+    Service, name, duration and error are those of its entry span, where the store knows it: how the request went for
+    its caller. Work that was queued may go on for longer, and a retried call may have failed.
+    """
 
     trace_id: str
     flow: str

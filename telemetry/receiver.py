@@ -86,11 +86,13 @@ def _export(request: HttpRequest, take: Callable[[bytes, bool], Message]) -> Htt
         body = _body(request, (PROTOBUF, JSON), settings.OTLP_MAX_BYTES)
         return _answer(200, take(body, as_json), as_json)
     except Refusal as refusal:
-        return _answer(refusal.status, _status(refusal.status, str(refusal)), as_json)
+        status, sentence = refusal.status, str(refusal)
     except otlp.Unreadable as error:
-        return _answer(400, _status(400, str(error)), as_json)
+        status, sentence = 400, str(error)
     except (OperationalError, InterfaceError) as error:
-        return _answer(503, _status(503, _busy(error)), as_json)
+        status, sentence = 503, _busy(error)
+    logger.warning("%s answered %s: %s", request.path, status, sentence)
+    return _answer(status, _status(status, sentence), as_json)
 
 
 def _take_traces(body: bytes, as_json: bool) -> Message:
@@ -120,6 +122,9 @@ def _take_logs(body: bytes, as_json: bool) -> Message:
 def _said[T](batch: otlp.Batch[T], what: str) -> str:
     """What the sender should know about a batch that was taken; empty when all of it was taken as it is."""
     reasons = [f"{count} of the {what} refused: {reason}." for reason, count in batch.rejected.most_common()]
+    if reasons:
+        # Few exporters show what they are told, so the operator can read it here.
+        logger.warning("Taken in part: %s", " ".join(reasons))
     if batch.cut:
         reasons.append(f"{batch.cut} texts or lists were longer than Fireline keeps and were cut.")
     return " ".join(reasons)

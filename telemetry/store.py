@@ -116,7 +116,7 @@ def _span_row(span: Span, encode: inserts.Json) -> tuple[Any, ...]:
         span.status_message,
         encode.one(span.attributes),
         encode.shared(span.resource),
-        encode.one([[event.at_ns, event.name, event.attributes] for event in span.events]),
+        encode.one([(event.at_ns, event.name, event.attributes) for event in span.events]) if span.events else "[]",
     )
 
 

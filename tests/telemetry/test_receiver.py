@@ -168,6 +168,13 @@ def test_what_was_refused_of_a_good_request_is_said(post):
     assert StoredSpan.objects.count() == 1
 
 
+def test_what_was_refused_is_logged_for_the_operator_too(post, caplog):
+    post(messages.traces(messages.span(timezone.now(), trace="0" * 32)).SerializeToString())
+    post(b"garbage")
+    assert "Taken in part: 1 of the spans refused: its trace id" in caplog.text
+    assert "/v1/traces answered 400: The body is not a whole OTLP protobuf message." in caplog.text
+
+
 def test_what_was_cut_is_said_without_counting_as_refused(post):
     body = messages.logs(messages.line(timezone.now(), "x" * 100_000)).SerializeToString()
     partial = ExportLogsServiceResponse.FromString(post(body, "/v1/logs").content).partial_success

@@ -25,7 +25,7 @@ from tests.telemetry import messages
 pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).resolve().parents[2]
-TRACES, SPANS, SENDERS, REQUESTS = 20, 40, 6, 8
+TRACES, SPANS, SENDERS, REQUESTS = 40, 40, 16, 2
 START = datetime.now(UTC) - timedelta(minutes=1)
 
 # Judges traces again and again beside the writers; all of them stay, because each has an error.
