@@ -30,8 +30,7 @@ def main(arguments: Sequence[str]) -> int:
             case ["manage", *rest]:
                 return _manage(rest, "run")
     except CannotStart as error:
-        started = "Nothing is running.\n" if arguments[0] != "reset" else ""
-        print(f"\n{started}{error}", file=sys.stderr)
+        print(f"\n{error}", file=sys.stderr)
         return 1
     print(USAGE, file=sys.stderr)
     return 2

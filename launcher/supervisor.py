@@ -78,9 +78,9 @@ class Supervisor:
                 self._pause()
                 self._revive()
         except Stopped:
-            say("\nStopping …")
             return 0
         finally:
+            say("\nStopping …")
             self._stop_all()
             for number, handler in before.items():
                 signal.signal(number, handler)
