@@ -24,8 +24,9 @@ from demo.traffic import WORDS
 POOL_SIZE = 8
 PATIENCE = 1.0
 REPORT_SECONDS = (1.5, 2.5)
-# Between two reports a connection is free for a moment, enough for about 6 requests/s in all.
-REPORT_PAUSE = 0.02
+# Now and then there is a pause between two reports, and all who wait get their turn: about half wait for too long.
+REPORT_PAUSE = 0.05
+PAUSES = 0.17
 logger = logging.getLogger("shop.inventory")
 
 
@@ -108,7 +109,8 @@ def report(pool: Pool) -> None:
             seconds = random.uniform(*REPORT_SECONDS)
             logger.warning("stock report holds a connection for %.1f s", seconds)
             time.sleep(seconds)
-        time.sleep(REPORT_PAUSE)
+        if random.random() < PAUSES:
+            time.sleep(REPORT_PAUSE)
 
 
 def main() -> None:
