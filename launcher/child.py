@@ -12,12 +12,14 @@ from launcher.errors import CannotStart
 from launcher.settings import ROOT
 
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+# Linux alone has it.
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 def _end_with_parent() -> None:
     # Should the launcher be killed outright, the kernel still tells its children to end.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
