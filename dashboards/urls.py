@@ -3,7 +3,20 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dashboards import changes, configuration, flow_charts, flows, health, overview, search, sign_in
+from dashboards import (
+    changes,
+    configuration,
+    flow_charts,
+    flows,
+    health,
+    logs,
+    objective_preview,
+    objectives,
+    overview,
+    search,
+    sign_in,
+    traces,
+)
 
 urlpatterns = [
     path("", overview.page, name="overview"),
@@ -17,6 +30,18 @@ urlpatterns = [
     path("flows/<slug:slug>/chart/<slug:kind>/", flow_charts.chart, name="flow-chart"),
     path("flows/<slug:slug>/edit/", flows.edit, name="flow-edit"),
     path("flows/<slug:slug>/archive/", flows.archive, name="flow-archive"),
+    path("flows/<slug:slug>/objectives/new/", objectives.new, name="objective-new"),
+    path("flows/<slug:slug>/objectives/preview/", objective_preview.fragment, name="objective-preview"),
+    path("objectives/metrics/", objective_preview.metrics, name="objective-metrics"),
+    path("objectives/labels/", objective_preview.labels, name="objective-labels"),
+    path("objectives/<int:pk>/", objectives.page, name="objective"),
+    path("objectives/<int:pk>/live/", objectives.live, name="objective-live"),
+    path("objectives/<int:pk>/edit/", objectives.edit, name="objective-edit"),
+    path("objectives/<int:pk>/archive/", objectives.archive, name="objective-archive"),
+    path("objectives/<int:pk>/chart/<slug:kind>/", objectives.chart, name="objective-chart"),
+    path("traces/", traces.search_page, name="traces"),
+    path("traces/<str:trace_id>/", traces.page, name="trace"),
+    path("logs/", logs.page, name="logs"),
     path("changes/", changes.page, name="changes"),
     path("search", search.page, name="search"),
     path("settings/", configuration.page, name="settings"),
