@@ -1,0 +1,62 @@
+"""What a window of 30 days costs compared with one of an hour, on a ledger of 30 days in slices of a minute.
+
+FIRELINE_VAR=$(mktemp -d) FIRELINE_SECRET_KEY=bench uv run python -m bench.windows
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import django
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+END = datetime(2026, 3, 1, tzinfo=UTC)
+ROUNDS = 300
+
+
+def median_of(work: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0)
+    try:
+        measure()
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+    return 0
+
+
+def measure() -> None:
+    from slo import ledger
+    from tests.make import make_objective, make_slices
+
+    objective = make_objective(window=30 * DAY)
+    count = 30 * DAY // MINUTE
+    began = time.perf_counter()
+    make_slices(objective, END - 30 * DAY, [(1, 1000)] * count)
+    print(f"append: {count / (time.perf_counter() - began):,.0f} slices/s")
+    hour = median_of(lambda: ledger.totals(objective, END - HOUR, END))
+    month = median_of(lambda: ledger.totals(objective, END - 30 * DAY, END))
+    chart = median_of(lambda: ledger.burn_series(objective, 3 * DAY, END - 30 * DAY, END, 120))
+    print(f"window of 1 h:  {hour * 1e3:.2f} ms")
+    print(f"window of 30 d: {month * 1e3:.2f} ms, {month / hour:.2f} times as long")
+    print(f"chart of 120 windows of 3 d over 30 d: {chart * 1e3:.1f} ms, as long as {chart / hour:.1f} windows")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
