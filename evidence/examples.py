@@ -44,24 +44,24 @@ def choose(candidates: Sequence[Candidate], bad: int = 6, normal: int = 2) -> li
     decide a tie. A trace is chosen once, in its worst role.
     """
     seen: Counter[tuple[str, str]] = Counter()
-    taken: set[str] = set()
     chosen: list[Candidate] = []
-    for role, room in (("bad", bad), ("slow", bad), ("normal", bad + normal)):
-        already = len(chosen) if role != "normal" else bad
-        fitting = [candidate for candidate in candidates if candidate.role == role]
-        chosen += _spread(fitting, room - already, seen, taken)
+    worse: set[str] = set()
+    roles: tuple[Role, ...] = ("bad", "slow", "normal")
+    for role in roles:
+        fitting = [candidate for candidate in candidates if candidate.role == role and candidate.trace_id not in worse]
+        room = normal if role == "normal" else bad - len(chosen)
+        chosen += _spread(fitting, room, seen)
+        # Also those that found no room: a failed request must not pass for a normal one.
+        worse |= {candidate.trace_id for candidate in fitting}
     return chosen
 
 
-def _spread(
-    candidates: Sequence[Candidate], room: int, seen: Counter[tuple[str, str]], taken: set[str]
-) -> list[Candidate]:
+def _spread(candidates: Sequence[Candidate], room: int, seen: Counter[tuple[str, str]]) -> list[Candidate]:
     chosen: list[Candidate] = []
-    left = [candidate for candidate in candidates if candidate.trace_id not in taken]
+    left = list(candidates)
     while left and len(chosen) < room:
         best = min(left, key=lambda candidate: _familiarity(candidate, seen))
         seen.update(best.part.items())
-        taken.add(best.trace_id)
         chosen.append(best)
         left = [candidate for candidate in left if candidate.trace_id != best.trace_id]
     return chosen

@@ -46,7 +46,7 @@ def _judge_batch(before: datetime) -> tuple[int, int] | None:
     with transaction.atomic(using=database()):
         # Skips what a sender or another worker is busy with; SQLite has one writer at a time anyway.
         waiting = StoredTrace.objects.select_for_update(skip_locked=True).filter(kept=None, received_at__lte=before)
-        rows = list(waiting.order_by("trace_id").values_list("trace_id", "failed", "slowest_ns")[:BATCH])
+        rows = list(waiting.order_by("received_at").values_list("trace_id", "failed", "slowest_ns")[:BATCH])
         if not rows:
             return None
         slow = settings.SLOW_TRACE // timedelta(microseconds=1) * 1000

@@ -58,6 +58,10 @@ def test_a_trace_found_in_two_ways_is_shown_once_and_as_what_is_worse():
     assert [(candidate.trace_id, candidate.role) for candidate in choose(candidates)] == [("t", "bad")]
 
 
+def test_a_failed_request_that_finds_no_room_is_not_shown_as_a_normal_one():
+    assert choose([make_candidate("t", "bad"), make_candidate("t", "normal")], bad=0) == []
+
+
 roles: st.SearchStrategy[Role] = st.sampled_from(["bad", "slow", "normal"])
 candidate_lists = st.lists(
     st.builds(
