@@ -25,20 +25,26 @@ class Fault:
 FAULTS = (
     Fault(
         "payment-provider-slow",
-        "provider-b answers card payments from eu-west after 1.5 to 4 s; payment gives up after 2.5 s",
+        "provider-b answers card payments from eu-west after 1.5\xa0to\xa04\xa0s; payment gives up after 2.5\xa0s",
     ),
     Fault(
         "payment-provider-errors",
-        "provider-a refuses 80 % of the wallet and invoice payments; payment tries each twice",
+        "provider-a refuses 80\u202f% of wallet and invoice payments; payment tries each twice, then checkout fails",
     ),
     Fault(
         "inventory-pool-exhausted",
-        "a stock report holds on to inventory's database connections: checkout and search wait, and half of them fail",
+        "A stock report holds on to inventory's database connections: checkout and search wait, and about half fail",
     ),
-    Fault("bad-deploy", "checkout 2.16.0 is rolled out and fails for invoice; off rolls back to 2.15.0"),
-    Fault("worker-backlog", "the worker needs 2 s an order: the queue grows, and checkout fails once it is full"),
-    Fault("login-errors-one-tenant", "the signing key of tenant globex expires: none of its logins work"),
-    Fault("checkout-down", "the orders database refuses connections: every checkout fails"),
+    Fault(
+        "bad-deploy",
+        "checkout 2.16.0 is rolled out and fails for invoice, 15\u202f% of the orders; off rolls back to 2.15.0",
+    ),
+    Fault(
+        "worker-backlog",
+        "The worker needs 2\xa0s an order: the queue grows, and once it is full, after half a minute, checkout fails",
+    ),
+    Fault("login-errors-one-tenant", "The signing key of tenant globex expires: none of its logins work"),
+    Fault("checkout-down", "The orders database refuses connections: every checkout fails"),
 )
 NAMES = frozenset(fault.name for fault in FAULTS)
 

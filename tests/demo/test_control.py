@@ -3,8 +3,9 @@
 import pytest
 import requests
 
+from demo import faults
 from demo.control import Notification, leaves
-from tests.demo.running import Shop
+from tests.demo.running import ROOT, Shop
 
 PAYLOAD = {
     "event": "opened",
@@ -82,3 +83,8 @@ class TestPage:
         requests.post(self.url(shop, "/inbox"), json=PAYLOAD, timeout=5)
         page = requests.post(self.url(shop, "/inbox/clear"), timeout=5).text
         assert "Nothing has arrived yet" in page
+
+
+@pytest.mark.parametrize("fault", sorted(faults.NAMES))
+def test_each_fault_is_documented(fault: str):
+    assert f"| `{fault}` |" in (ROOT / "docs/demo.md").read_text()
