@@ -130,7 +130,8 @@ def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: time
     - A series that was there when the slice began started from its value then.
     - One that was not started from its last value of the past hour, if its target was not up (or not there) when the
       slice began: it is back after a gap.
-    - One whose target was never seen within the past hour started from its first value: a baseline, not a burst.
+    - One whose target was never seen within the past hour started from its first value: a baseline, not a burst;
+      unless another of the target's series has more scrapes in the slice, so that this one was born under our eyes.
     - Any other is new on a known target, or was reset, and started from zero. When its peak within the slice came
       before the reset, the way up to the peak counts too.
 
@@ -148,7 +149,11 @@ def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: time
         f" or group by(instance, job) (last_over_time({counted}[{hour}] offset {s})))"
     )
     return_from = f"last_over_time({m}[{hour}] offset {s}) unless on(instance, job) {was_up}"
-    baseline = f"{low} unless on(instance, job) {was_seen}"
+    born_later = (
+        f"(count_over_time({m}[{s}]) < on(instance, job) group_left()"
+        f" max by(instance, job) (count_over_time({counted}[{s}])))"
+    )
+    baseline = f"{low} unless on(instance, job) {was_seen} unless {born_later}"
     started_from = f"({before} or ({return_from} or {baseline}))"
     return f"""(
   sum(({now} >= {peak}) - ({started_from} <= {low}) or {now})
