@@ -40,7 +40,7 @@ check: setup-tests  ## Format, lint, types, import rules, missing migrations, te
 	@$(PYTHON) -m tests.check
 
 e2e: setup-tests  ## Drive the whole story in a browser, and take the README's screenshot
-	@$(PYTHON) -m pytest -m e2e tests/e2e
+	@PICTURES=docs $(PYTHON) -m pytest -s -m e2e tests/e2e
 
 bench: setup-tests  ## Print figures: ingestion, counting
 	@for file in bench/*.py; do case $$file in */__init__.py) ;; *) $(PYTHON) -m bench.$$(basename $$file .py) || exit;; esac; done
