@@ -141,6 +141,12 @@ class Prometheus:
         found = self._api.get_label_values(quote(label, safe=""), params=params)
         return self._answer(str(value) for value in found or ())
 
+    def label_names(
+        self, matchers: Sequence[str] = (), start: datetime | None = None, end: datetime | None = None
+    ) -> Answer[str]:
+        params = _between(start, end) | ({"match[]": list(matchers)} if matchers else {})
+        return self._answer(str(name) for name in self._api.get_label_names(params=params) or ())
+
     def metric_names(self, match: str = "") -> Answer[str]:
         """The metrics whose name contains `match`, whatever its case, in order."""
         names = self.label_values("__name__")

@@ -1,0 +1,111 @@
+"""What Prometheus knows about a metric, for somebody who is choosing one: type, series, buckets, rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from connectors.errors import StoreError
+from connectors.prometheus import Prometheus
+from slo.counting import Matcher, selector
+
+# As many names as a list of suggestions can usefully hold.
+MOST_NAMES = 40
+RECENT = timedelta(hours=1)
+_PARTS = ("_bucket", "_count", "_sum", "_total", "_created")
+HISTOGRAM_PARTS = ("_bucket", "_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """About one metric. `series` is 0 when Prometheus has none of it now."""
+
+    metric: str
+    type: str = ""
+    series: int = 0
+    instances: int = 0
+    # The boundaries of a classic histogram, in order.
+    boundaries: tuple[Decimal, ...] = ()
+    exemplars: bool = False
+    # Events a second over the last five minutes, after the matchers.
+    rate: float | None = None
+
+    @property
+    def is_histogram(self) -> bool:
+        return bool(self.boundaries)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Names that could be meant, and what is known of the one that is typed."""
+
+    names: tuple[str, ...] = ()
+    facts: Facts | None = None
+    error: str = ""
+
+
+def suggest(client: Prometheus, typed: str, latency: bool, matchers: Sequence[Matcher], now: datetime) -> Suggestions:
+    """Never raises: what cannot be found out is said in `error`."""
+    try:
+        return Suggestions(
+            names(client, typed, latency), facts(client, typed, latency, matchers, now) if typed else None
+        )
+    except StoreError as error:
+        return Suggestions(error=str(error))
+
+
+def names(client: Prometheus, typed: str, latency: bool) -> tuple[str, ...]:
+    """Metrics that contain what is typed: histograms by their common name, or whatever counts events."""
+    found = client.metric_names(typed)
+    if latency:
+        fitting = {name.removesuffix("_bucket") for name in found if name.endswith("_bucket")}
+    else:
+        fitting = {name for name in found if name.endswith(("_total", "_count"))} or set(found)
+    return tuple(sorted(fitting, key=lambda name: (not name.startswith(typed), name))[:MOST_NAMES])
+
+
+def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Matcher], now: datetime) -> Facts:
+    """Raises `StoreError`."""
+    counted = f"{metric}_count" if latency else metric
+    series = _number(client, f"count({selector(counted)})", now)
+    boundaries = buckets(client, metric, now)
+    if not series:
+        return Facts(metric, boundaries=boundaries)
+    observed = f"{metric}_bucket" if latency else metric
+    return Facts(
+        metric,
+        _type(client, metric),
+        int(series),
+        int(_number(client, f"count(count by (instance) ({selector(counted)}))", now) or 0),
+        boundaries,
+        bool(client.exemplars(selector(observed), now - RECENT, now)),
+        _number(client, f"sum(rate({selector(counted, matchers)}[5m]))", now),
+    )
+
+
+def buckets(client: Prometheus, metric: str, now: datetime) -> tuple[Decimal, ...]:
+    """The bucket boundaries of a classic histogram, without +Inf; empty when it is none. Raises `StoreError`."""
+    edges = client.label_values("le", [selector(f"{metric}_bucket")], now - RECENT, now)
+    return tuple(sorted({edge for text in edges if (edge := _edge(text)) is not None}))
+
+
+def _edge(text: str) -> Decimal | None:
+    try:
+        edge = Decimal(text)
+    except InvalidOperation:
+        return None
+    return edge.normalize() if edge.is_finite() and edge > 0 else None
+
+
+def _number(client: Prometheus, query: str, now: datetime) -> float | None:
+    found = client.instant(query, now)
+    return found[0].value if found else None
+
+
+def _type(client: Prometheus, metric: str) -> str:
+    """Its type in the metadata, which is kept under the family's name."""
+    stem = next((metric.removesuffix(part) for part in _PARTS if metric.endswith(part)), metric)
+    for name in dict.fromkeys((metric, stem)):
+        if said := client.metadata(name):
+            return said.type
+    return ""
