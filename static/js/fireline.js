@@ -53,6 +53,18 @@
     live.querySelector(":scope > .stale-note")?.remove();
   }
 
+  // What somebody opened stays open when its section arrives anew: folds are known by their ids.
+  const opened = new Set();
+  const foldsOf = (root) => (root && root.querySelectorAll ? [...root.querySelectorAll("details[id]")] : []);
+
+  function keepFolds(event) {
+    for (const fold of foldsOf(event.detail.target)) opened[fold.open ? "add" : "delete"](fold.id);
+  }
+
+  function reopenFolds(event) {
+    for (const fold of foldsOf(event.detail.target)) fold.open = opened.has(fold.id);
+  }
+
   function dismiss(event) {
     const button = event.target.closest("[data-dismiss]");
     if (button) button.closest(".toast").remove();
@@ -73,6 +85,8 @@
     for (const live of document.querySelectorAll("[data-live]")) live.dataset.goodAt = String(Date.now());
   });
   document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
+  document.addEventListener("htmx:oobBeforeSwap", keepFolds);
+  document.addEventListener("htmx:oobAfterSwap", reopenFolds);
   document.addEventListener("htmx:oobAfterSwap", (event) => localTimes(event.detail.target));
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) document.addEventListener(name, markStale);
   document.addEventListener("htmx:afterRequest", markFresh);

@@ -1,0 +1,186 @@
+"""Everything an incident's page shows, from our own database, in as many queries for many rows as for few."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts import incidents
+from alerts.incidents import Impact
+from alerts.models import Alert, Example, Incident
+from dashboards import incident_evidence, incident_story, meters
+from dashboards.changes import ICONS
+from dashboards.incident_evidence import Reading
+from dashboards.meters import Meter
+from slo.models import BurnTier, Objective
+from telemetry.models import Change
+
+# Changes that are listed: this long before the onset, and this long after.
+BEFORE, AFTER = timedelta(hours=1), timedelta(minutes=5)
+MOST_CHANGES = 8
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NearChange:
+    """A change near the onset, and in how many bad examples its version ran."""
+
+    change: Change
+    icon: str
+    # Positive: before the onset.
+    before: timedelta
+    carried: tuple[int, int] | None
+
+    @property
+    def apart(self) -> timedelta:
+        return abs(self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the page's live sections are made of."""
+
+    incident: Incident
+    as_of: datetime
+    since: datetime
+    objective: Objective | None
+    impact: Impact | None
+    meters: Sequence[Meter]
+    changes: Sequence[NearChange]
+    examples: Sequence[Example]
+    readings: Sequence[Reading]
+    entries: Sequence[Any]
+    clauses: Sequence[incident_story.Clause]
+
+    @property
+    def resolved(self) -> bool:
+        return self.incident.resolved_at is not None
+
+    @property
+    def pill(self) -> str:
+        if self.resolved:
+            return "resolved"
+        return "paging" if self.incident.severity == BurnTier.Severity.PAGE else "burning"
+
+    @property
+    def most(self) -> float | None:
+        """The burn rate of a complete outage."""
+        return float(1 / self.objective.allowed_ratio) if self.objective else None
+
+    @property
+    def detection(self) -> timedelta | None:
+        """From the onset to the alert."""
+        return self.incident.opened_at - self.incident.onset_at if self.incident.onset_at else None
+
+    @property
+    def budget_left(self) -> float | None:
+        return self.impact.budget.left if self.impact else None
+
+    @property
+    def overspent(self) -> bool:
+        return self.budget_left is not None and self.budget_left <= 0
+
+    @property
+    def gone_in(self) -> timedelta | None:
+        """Until the budget is gone at this rate; `None` when it is not burning, or not known."""
+        if self.resolved or self.impact is None or self.impact.exhausted_at is None:
+            return None
+        return max(self.impact.exhausted_at - self.as_of, timedelta(0))
+
+    @property
+    def said(self) -> list[incident_evidence.SaidAt]:
+        return incident_evidence.said(self.readings)
+
+    @property
+    def bad_examples(self) -> int:
+        return sum(one.bad for one in self.readings)
+
+    @property
+    def lines_of(self) -> dict[str, int]:
+        return {one.trace_id: len(one.lines) for one in self.readings}
+
+
+def facts(incident: Incident, now: datetime) -> Facts:
+    main = incidents.main_transition(incident)
+    objective = main.alert.tier.objective if main else None
+    impact = incidents.impact(incident, now)
+    since = incident.onset_at or incident.opened_at
+    examples = list(incident.examples.defer("spans", "lines"))
+    readings = incident_evidence.readings(incident.pk, examples)
+    changes = _changes(since, readings)
+    return Facts(
+        incident=incident,
+        as_of=now,
+        since=since,
+        objective=objective,
+        impact=impact,
+        meters=_meters(incident, objective),
+        changes=changes,
+        examples=sorted(examples, key=_example_rank),
+        readings=readings,
+        entries=list(incident.timeline.select_related("author")[:MOST_ENTRIES]),
+        clauses=incident_story.clauses(
+            incident.flow.name,
+            impact.share if impact else None,
+            _threshold(objective),
+            since,
+            incident.resolved_at,
+            _nearest(changes),
+            incident_evidence.culprit(readings),
+        ),
+    )
+
+
+def _example_rank(example: Example) -> tuple[bool, bool, float]:
+    """Bad ones first, those with a span to look at before those without, the newest first."""
+    return example.role == Example.Role.NORMAL, not example.span_id, -example.started_at.timestamp()
+
+
+def _threshold(objective: Objective | None) -> float | None:
+    if objective is None or objective.kind != Objective.Kind.LATENCY or objective.threshold is None:
+        return None
+    return float(objective.threshold)
+
+
+def _meters(incident: Incident, objective: Objective | None) -> list[Meter]:
+    """The main objective's tiers, then those of other objectives that take part in the incident."""
+    if objective is None:
+        return []
+    own = BurnTier.objects.filter(objective=objective, archived_at=None)
+    others = BurnTier.objects.filter(alert__incident=incident, alert__state=Alert.State.FIRING).exclude(
+        objective=objective
+    )
+    rows = (own | others).distinct().select_related("alert", "objective").order_by("severity", "long")
+    ordered = sorted(rows, key=lambda tier: tier.objective_id != objective.pk)
+    return [
+        meters.meter(
+            tier,
+            tier.objective.target,
+            tier.objective.window,
+            objective="" if tier.objective_id == objective.pk else tier.objective.name,
+        )
+        for tier in ordered
+    ]
+
+
+def _changes(onset: datetime, readings: Sequence[Reading]) -> list[NearChange]:
+    """Those before the onset first, the nearest on top."""
+    rows = Change.objects.filter(at__gte=onset - BEFORE, at__lte=onset + AFTER).order_by("-at")[:50]
+    found = [
+        NearChange(
+            change,
+            ICONS.get(Change.Kind(change.kind), "change"),
+            onset - change.at,
+            incident_evidence.carrying(readings, change.service, change.version),
+        )
+        for change in rows
+    ]
+    return sorted(found, key=lambda one: (one.before < timedelta(0), one.apart))[:MOST_CHANGES]
+
+
+def _nearest(changes: Sequence[NearChange]) -> tuple[str, timedelta] | None:
+    """The last change before the onset, unless the bad requests ran without it."""
+    for one in changes:
+        if timedelta(0) <= one.before <= incident_story.NEAR and (one.carried is None or one.carried[0]):
+            return one.change.title, one.before
+    return None
