@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 
 from celery import Celery
 from celery.beat import BeatLazyFunc
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# When Redis goes away, a worker would put the messages it holds back over the connection that just broke, and die of
+# the AttributeError that this is in kombu 5.7. They need not go back: what they were about stays due in the database.
+Channel.do_restore = False
 
 app = Celery("fireline")
 app.config_from_object("django.conf:settings", namespace="CELERY")

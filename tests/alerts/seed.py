@@ -1,0 +1,60 @@
+"""Run as a program inside a deployment: makes what it evaluates, and tells what came of it."""
+
+import json
+import sys
+from datetime import timedelta
+
+import django
+
+
+def seed(store: str, webhook: str) -> None:
+    from django.core.management import call_command
+
+    from alerts.models import Channel
+    from tests.make import make_flow, make_objective, make_source, tier
+
+    for database in ("default", "telemetry"):
+        call_command("migrate", database=database, verbosity=0)
+    make_objective(
+        target="0.9",
+        window=timedelta(hours=1),
+        tiers=[tier(long=timedelta(minutes=1), short=timedelta(seconds=10), budget_share="0.02")],
+        flow=make_flow("Checkout"),
+        source=make_source(store),
+    )
+    Channel.objects.create(name="chat", kind=Channel.Kind.WEBHOOK, config={"url": webhook})
+
+
+def recorded() -> list[list[str]]:
+    from alerts.models import Transition
+
+    moves = Transition.objects.order_by("at").values_list("at", "old", "new")
+    return [[at.isoformat(), old, new] for at, old, new in moves]
+
+
+def replayed() -> list[list[str]]:
+    from slo.definitions import tiers_of
+    from slo.models import Objective, Slice
+    from slo.states import replay
+    from slo.windows import Mark
+
+    objective = Objective.objects.get()
+    fields = ("end", "running_bad", "running_total", "running_measured")
+    marks = [Mark(*row) for row in Slice.objects.order_by("end").values_list(*fields)]
+    moves = replay(marks, tiers_of(objective)[0], objective.target, objective.window)
+    return [[move.at.isoformat(), move.old, move.new] for move in moves]
+
+
+def main(arguments: list[str]) -> None:
+    django.setup()
+    match arguments:
+        case ["recorded"]:
+            print(json.dumps(recorded()))
+        case ["replayed"]:
+            print(json.dumps(replayed()))
+        case [store, webhook]:
+            seed(store, webhook)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
