@@ -14,7 +14,7 @@ from flask import Flask, Response, jsonify, request
 
 from demo import serving, telemetry
 from demo.delays import wait
-from demo.pool import Pool, PoolExhausted
+from demo.pool import Pool
 from demo.processes import process
 from demo.releases import VERSIONS
 from demo.switches import switches
@@ -50,7 +50,7 @@ class Stock:
     def query(self, operation: str, text: str) -> Iterator[sqlite3.Connection]:
         """A pooled connection inside a span for the query; commits at the end."""
         with (
-            self.acquire() as connection,
+            self.pool.connection() as connection,
             span(
                 f"{operation} items",
                 telemetry.CLIENT,
@@ -63,15 +63,6 @@ class Stock:
         ):
             wait(0.008)
             yield connection
-
-    @contextmanager
-    def acquire(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self.pool.connection() as connection:
-                yield connection
-        except PoolExhausted as error:
-            logger.error("%s", error)
-            raise
 
     def search(self, words: str) -> list[str]:
         text = "SELECT name FROM items WHERE name LIKE ? LIMIT 20"

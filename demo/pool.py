@@ -1,5 +1,6 @@
 """A database connection pool of limited size, measured as OpenTelemetry's conventions name it."""
 
+import logging
 import queue
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from demo import measuring
 from demo.serving import Failure
 from demo.telemetry import span
 
+logger = logging.getLogger("shop.pool")
 WAITED_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5)
 
 count = Gauge("db_client_connection_count", "Connections of the pool.", ("db_client_connection_pool_name", "state"))
@@ -65,6 +67,7 @@ class Pool:
             except queue.Empty:
                 timeouts.labels(self.name).inc(exemplar=measuring.exemplar())
                 message = f"pool {self.name}: {self.size} of {self.size} connections in use, waited {patience:g} s"
+                logger.error(message)
                 raise PoolExhausted(message) from None
             finally:
                 waited.labels(self.name).observe(time.perf_counter() - begun, measuring.exemplar())

@@ -121,5 +121,6 @@ def serve_as_child(ready: int) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through the file object: a thread inside it at the end of the interpreter is a fatal error.
+    os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)

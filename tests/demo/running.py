@@ -48,7 +48,7 @@ class Shop:
                     command, env=dict(self.environ), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
                 )
         for name in self.children:
-            wait_until(partial(self.serves, name), 40, f"{name} to serve")
+            wait_until(partial(self.serves, name), 120, f"{name} to serve")
 
     def serves(self, name: str) -> bool:
         child = self.children[name]

@@ -80,8 +80,8 @@ def test_a_slow_provider_makes_card_payments_from_one_region_time_out(shop: Shop
 def test_a_provider_that_times_out_fails_the_callers_span(shop: Shop):
     with shop.fault("payment-provider-slow"):
         answer = first(shop.checkout, 504)
-    failed = shop.failing(answer, "payment", "POST")
-    assert failed.kind == "client"
+    failed = shop.failing(answer, "payment", "POST /v2/authorize")
+    assert (failed.kind, failed.attributes["peer.service"]) == ("client", "provider-b")
     assert "Timeout" in failed.attributes["error.type"]
 
 
