@@ -7,18 +7,18 @@ from decimal import Decimal, InvalidOperation
 
 from connectors.errors import StoreError
 from connectors.prometheus import Prometheus
+from dashboards.objective_rows import plain
 from slo.counting import Matcher, selector
 
 # As many names as a list of suggestions can usefully hold.
 MOST_NAMES = 40
 RECENT = timedelta(hours=1)
 _PARTS = ("_bucket", "_count", "_sum", "_total", "_created")
-HISTOGRAM_PARTS = ("_bucket", "_count")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """About one metric. `series` is 0 when Prometheus has none of it now."""
+    """About one metric. `series` is 0 when Prometheus has seen none of it within the last hour."""
 
     metric: str
     type: str = ""
@@ -29,6 +29,11 @@ class Facts:
     exemplars: bool = False
     # Events a second over the last five minutes, after the matchers.
     rate: float | None = None
+
+    @property
+    def edges(self) -> list[tuple[str, Decimal]]:
+        """The boundaries as people write them, 0.25 and 10, with their values."""
+        return [(plain(edge), edge) for edge in self.boundaries]
 
     @property
     def is_histogram(self) -> bool:
@@ -67,7 +72,8 @@ def names(client: Prometheus, typed: str, latency: bool) -> tuple[str, ...]:
 def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Matcher], now: datetime) -> Facts:
     """Raises `StoreError`."""
     counted = f"{metric}_count" if latency else metric
-    series = _number(client, f"count({selector(counted)})", now)
+    seen = f"last_over_time({selector(counted)}[{RECENT // timedelta(seconds=1)}s])"
+    series = _number(client, f"count({seen})", now)
     boundaries = buckets(client, metric, now)
     if not series:
         return Facts(metric, boundaries=boundaries)
@@ -76,7 +82,7 @@ def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Mat
         metric,
         _type(client, metric),
         int(series),
-        int(_number(client, f"count(count by (instance) ({selector(counted)}))", now) or 0),
+        int(_number(client, f"count(count by (instance) ({seen}))", now) or 0),
         boundaries,
         bool(client.exemplars(selector(observed), now - RECENT, now)),
         _number(client, f"sum(rate({selector(counted, matchers)}[5m]))", now),

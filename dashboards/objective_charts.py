@@ -8,6 +8,8 @@ from itertools import groupby
 from math import log1p
 from typing import Any
 
+from slo import wording
+
 # The picture's own units; the page stretches it.
 WIDTH, HEIGHT = 1000, 200
 GRID = 4
@@ -180,21 +182,23 @@ class Meter:
         return self._place(float(self.factor))
 
     @property
+    def fires_over(self) -> str:
+        return wording.burn(self.factor)
+
+    @property
     def over(self) -> bool:
         return self.long is not None and self.long > self.factor
 
 
-def burn_down(
-    totals: Sequence[tuple[datetime, float, float, bool]], target: Decimal
-) -> list[tuple[datetime, float | None]]:
+def burn_down(stretches: Sequence[tuple[datetime, float, bool]], allowed: float) -> list[tuple[datetime, float | None]]:
     """The share of the window's whole budget that was left at each instant: from 1 down to what is left now.
 
-    `totals` are the bad and all events of each stretch, in order, with its end and whether any of it was measured.
+    `stretches` are the bad events of each, in order, with its end and whether any of it was measured; `allowed` is
+    how many the whole window allows.
     """
-    allowed = float(Decimal(sum(total for _, _, total, _ in totals)) * (1 - target))
     points: list[tuple[datetime, float | None]] = []
     bad = 0.0
-    for at, more, _, measured in totals:
+    for at, more, measured in stretches:
         bad += more
         points.append((at, (1 - bad / allowed if allowed else 1.0) if measured else None))
     return points

@@ -127,6 +127,10 @@ class ObjectiveForm(Styled, forms.Form):
         rows: list[MatcherRow | TierRow] = [*self._counted_rows(), *self.rows.tiers]
         return [row.error for row in rows if row.error]
 
+    @property
+    def tier_errors(self) -> list[str]:
+        return [row.error for row in self.rows.tiers if row.error]
+
     def _counted_rows(self) -> list[MatcherRow]:
         match self.data.get("counting"):
             case "events":

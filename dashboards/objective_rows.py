@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Protocol, cast
 
 from dashboards.templatetags.fireline import duration
-from slo import tiers
+from slo import tiers, wording
 from slo.counting import Matcher, Operator
 from slo.tiers import Severity, Tier
 
@@ -87,6 +87,10 @@ class TierRow:
     @classmethod
     def of(cls, tier: Tier) -> "TierRow":
         return cls(tier.severity, _seconds(tier.long), _seconds(tier.short), plain(tier.budget_share * 100))
+
+    @property
+    def fires_over(self) -> str:
+        return wording.burn(self.factor) if self.factor is not None else ""
 
     @property
     def after(self) -> str:

@@ -127,9 +127,13 @@ def _why_stale(objective: Objective, now: datetime) -> str:
 
 # -- Charts
 def _budget_chart(objective: Objective, until: datetime) -> dict[str, Any]:
+    budget = ledger.budget(objective, until)
     buckets = ledger.series(objective, until - objective.window, until, POINTS)
-    stretches = [(one.end, one.totals.bad, one.totals.total, bool(one.totals.measured)) for one in buckets]
-    return objective_charts.budget(objective_charts.burn_down(stretches, objective.target), until)
+    stretches = [(one.end, one.totals.bad, bool(one.totals.measured)) for one in buckets]
+    points = objective_charts.burn_down(stretches, budget.allowed)
+    # The stretches end on round instants; the line ends with the number that stands on the page.
+    points = [point for point in points if point[0] < until] + [(until, budget.left)]
+    return objective_charts.budget(points, until)
 
 
 def _burn_chart(objective: Objective, until: datetime) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from slo.definitions import restarts_ledger, save_objective, sli_of
 from slo.models import Flow, Objective, Slice
 from telemetry.models import Source
 
-SLICES_A_PAGE = 40
+SLICES_A_PAGE = 20
 
 
 # -- The form
