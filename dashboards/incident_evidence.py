@@ -4,6 +4,7 @@ Reading spans and lines is the dear part, and they change only when an example i
 is remembered in the process, by when they were kept.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from evidence.spans import tree
 
 # Lines of one severity that are shown; the rest are in the traces.
 MOST_SAID = 12
+# Numbers and identifiers, which differ between requests that say the same.
+_NUMBER = re.compile(r"\b[0-9a-f]{8}[0-9a-f-]{8,}\b|\d+(?:\.\d+)?")
 LEVELS = ("error", "warn", "info", "debug")
 
 
@@ -51,7 +54,7 @@ class Culprit:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A log line that examples have in common: once, with how many requests said it and one to look at."""
+    """A log line that examples have in common, numbers aside: how many requests said it, and one to look at."""
 
     level: str
     service: str
@@ -125,19 +128,33 @@ def carrying(read: Iterable[Reading], service: str, version: str) -> tuple[int, 
     return sum((service, version) in one.versions for one in bad), len(bad)
 
 
+def parts(examples: Sequence[Example]) -> dict[str, str]:
+    """By trace id, the attribute values that tell an example from the others."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        for name, value in example.part.items():
+            values[name].add(str(value))
+    telling = [name for name, found in values.items() if len(found) > 1]
+    return {
+        example.trace_id: " · ".join(str(example.part[name]) for name in telling if name in example.part)
+        for example in examples
+    }
+
+
 def said(read: Iterable[Reading]) -> list[SaidAt]:
     """The log lines of the bad examples, equal ones together, by severity."""
+    # Lines that differ only in numbers say the same; the first one stands for all.
     first: dict[tuple[str, str, str], tuple[LogLine, str]] = {}
     requests: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for one in read:
         for line in one.lines if one.bad else ():
-            key = (line.level, line.service, line.body)
+            key = (line.level, line.service, _NUMBER.sub("#", line.body))
             first.setdefault(key, (line, one.trace_id))
             requests[key].add(one.trace_id)
     by_level: dict[str, list[Said]] = defaultdict(list)
-    for (level, service, body), (line, trace_id) in first.items():
-        count = len(requests[level, service, body])
-        by_level[level].append(Said(level, service, body, count, trace_id, line.span_id, line.at_ns))
+    for same, (line, trace_id) in first.items():
+        said_once = Said(line.level, line.service, line.body, len(requests[same]), trace_id, line.span_id, line.at_ns)
+        by_level[line.level].append(said_once)
     return [_at(level, by_level[level]) for level in LEVELS if by_level[level]]
 
 

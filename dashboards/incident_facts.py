@@ -37,6 +37,15 @@ class NearChange:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptExample:
+    """A row of the examples: what tells it from the others, and how many lines it said."""
+
+    row: Example
+    part: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the page's live sections are made of."""
 
@@ -47,7 +56,7 @@ class Facts:
     impact: Impact | None
     meters: Sequence[Meter]
     changes: Sequence[NearChange]
-    examples: Sequence[Example]
+    examples: Sequence[KeptExample]
     readings: Sequence[Reading]
     entries: Sequence[Any]
     clauses: Sequence[incident_story.Clause]
@@ -95,10 +104,6 @@ class Facts:
     def bad_examples(self) -> int:
         return sum(one.bad for one in self.readings)
 
-    @property
-    def lines_of(self) -> dict[str, int]:
-        return {one.trace_id: len(one.lines) for one in self.readings}
-
 
 def facts(incident: Incident, now: datetime) -> Facts:
     main = incidents.main_transition(incident)
@@ -116,7 +121,7 @@ def facts(incident: Incident, now: datetime) -> Facts:
         impact=impact,
         meters=_meters(incident, objective),
         changes=changes,
-        examples=sorted(examples, key=_example_rank),
+        examples=_examples(examples, readings),
         readings=readings,
         entries=list(incident.timeline.select_related("author")[:MOST_ENTRIES]),
         clauses=incident_story.clauses(
@@ -129,6 +134,14 @@ def facts(incident: Incident, now: datetime) -> Facts:
             incident_evidence.culprit(readings),
         ),
     )
+
+
+def _examples(examples: Sequence[Example], readings: Sequence[Reading]) -> list[KeptExample]:
+    parts, lines = incident_evidence.parts(examples), {one.trace_id: len(one.lines) for one in readings}
+    return [
+        KeptExample(row, parts.get(row.trace_id, ""), lines.get(row.trace_id, 0))
+        for row in sorted(examples, key=_example_rank)
+    ]
 
 
 def _example_rank(example: Example) -> tuple[bool, bool, float]:

@@ -12,12 +12,11 @@ LONGEST = 10_000
 
 
 def symbol(character: str) -> str:
-    """What stands for a character that cannot be seen: `␛` for escape, `\\u202e` for one without a picture."""
+    """What stands for a character that cannot be seen: `\\x1b` for escape, `↵` for a line's end."""
+    if character == "\n":
+        return "↵"
+    # Unicode has pictures of control characters, but few fonts do.
     code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 
