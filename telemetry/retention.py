@@ -60,6 +60,7 @@ def _judge_batch(before: datetime) -> tuple[int, int] | None:
 
 
 def _with_error_lines(trace_ids: set[str]) -> set[str]:
+    # Saying that the id is not empty lets the database use its partial index on trace ids.
     lines = StoredLog.objects.filter(trace_id__in=trace_ids, severity__gte=ERROR).exclude(trace_id="")
     return set(lines.values_list("trace_id", flat=True))
 

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import tracemalloc
+import zlib
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
@@ -67,3 +69,16 @@ def test_the_limit_counts_what_is_unpacked(most, fits):
     else:
         with pytest.raises(bodies.TooLarge):
             bodies.read(request, most)
+
+
+def test_a_bomb_costs_no_more_memory_than_is_allowed():
+    bomb = zlib.compressobj(wbits=31)
+    packed = b"".join(bomb.compress(bytes(1024 * 1024)) for _ in range(50)) + bomb.flush()
+    request = make_request(io.BytesIO(packed), CONTENT_LENGTH=str(len(packed)), HTTP_CONTENT_ENCODING="gzip")
+    tracemalloc.start()
+    try:
+        with pytest.raises(bodies.TooLarge):
+            bodies.read(request, 1024 * 1024)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

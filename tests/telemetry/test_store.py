@@ -79,6 +79,13 @@ def test_a_batch_that_is_sent_again_with_more_counts_only_what_is_new():
     assert StoredTrace.objects.get().span_count == 2
 
 
+def test_what_was_sent_before_does_not_put_off_the_judgement_of_its_trace():
+    record_spans([make_span(1)], NOW)
+    record_spans([make_span(1), make_span(2)], NOW + timedelta(minutes=1))
+    arrived = dict(StoredTrace.objects.values_list("trace_id", "received_at"))
+    assert arrived == {trace_id(1): NOW, trace_id(2): NOW + timedelta(minutes=1)}
+
+
 def test_a_span_twice_in_one_batch_is_stored_once():
     assert record_spans([make_span(), make_span()], NOW) == 1
     assert StoredTrace.objects.get().span_count == 1

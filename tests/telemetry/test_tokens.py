@@ -39,6 +39,11 @@ def test_the_token_of_the_settings_needs_no_row():
     assert tokens.verify("test-ingest-token", NOW)
 
 
+def test_an_unset_token_in_the_settings_lets_nobody_in(settings):
+    settings.INGEST_TOKEN = ""
+    assert not tokens.verify("", NOW)
+
+
 def test_its_use_is_noted_at_most_once_a_minute():
     row, token = tokens.create("checkout", None)
     for seconds, noted in ((0, 0), (59, 0), (61, 61), (62, 61)):
