@@ -256,7 +256,7 @@ def test_a_mail_has_text_and_html_and_goes_to_everybody() -> None:
     assert message.to == ["owner@example.org", "mate@example.org"]
     assert message.subject == f"[Page] {the_incident().title}"
     assert isinstance(message, mail.EmailMultiAlternatives)
-    assert message.alternatives[0].mimetype == "text/html"
+    assert message.alternatives[0][1] == "text/html"
 
 
 def test_a_mail_server_that_is_away_is_tried_again() -> None:

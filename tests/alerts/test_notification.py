@@ -143,7 +143,7 @@ def test_names_with_markup_are_shown_not_run() -> None:
     delivery.deliver(owed.pk, owed.next_try_at)
     message = mail.outbox[0]
     assert isinstance(message, mail.EmailMultiAlternatives)
-    assert "<script>" not in str(message.alternatives[0].content)
+    assert "<script>" not in str(message.alternatives[0][0])
     assert "<script>" in str(message.body)
 
 

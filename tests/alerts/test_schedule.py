@@ -1,0 +1,139 @@
+"""When objectives are measured, and that nothing needs Redis to be remembered."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from celery.beat import BeatLazyFunc
+from django.conf import settings
+from django.test import override_settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from alerts import schedule, tasks
+from alerts.models import Delivery, Incident
+from config.celery import app
+from slo import measurement
+from slo.models import Objective
+from tests.alerts.cast import BAD, go_on, make_channel, the_incident, watched
+from tests.make import DAY, MINUTE, NOON, make_objective, make_slices
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+SECOND = timedelta(seconds=1)
+
+
+def measured(until: Any) -> Objective:
+    objective = make_objective()
+    Objective.objects.filter(pk=objective.pk).update(measured_until=until)
+    return objective
+
+
+@pytest.fixture(autouse=True)
+def _rhythm() -> Any:
+    with override_settings(SLICE=MINUTE, SETTLE=10 * SECOND, TICK=5 * SECOND):
+        yield
+
+
+def test_a_slice_is_measured_as_soon_as_it_has_settled() -> None:
+    objective = measured(until=NOON)
+    assert schedule.to_measure(NOON + 69 * SECOND) == []
+    assert schedule.to_measure(NOON + 70 * SECOND) == [objective.pk]
+
+
+def test_a_lost_tick_costs_one_tick() -> None:
+    objective = measured(until=NOON)
+    assert schedule.to_measure(NOON + 76 * SECOND) == [objective.pk]
+
+
+@pytest.mark.parametrize("until", [None, NOON - DAY], ids=["new", "late"])
+def test_what_is_behind_is_measured_once_a_slice(until: Any) -> None:
+    objective = measured(until=until)
+    ticks = [NOON + 5 * n * SECOND for n in range(24)]
+    assert [schedule.to_measure(tick) for tick in ticks].count([objective.pk]) == 2
+
+
+def test_archived_objectives_are_left_alone() -> None:
+    objective = measured(until=NOON)
+    Objective.objects.filter(pk=objective.pk).update(archived_at=NOON)
+    assert schedule.to_measure(NOON + 70 * SECOND) == []
+
+
+def test_beat_sends_every_task_the_instant_and_drops_what_waited() -> None:
+    entries = {entry["task"]: entry for entry in app.conf.beat_schedule.values()}
+    assert set(entries) == {"alerts.tasks.begin_round", "alerts.tasks.sweep", "telemetry.tasks.prune"}
+    for entry in entries.values():
+        [instant] = entry["args"]
+        assert isinstance(instant, BeatLazyFunc)
+        assert abs(datetime.fromisoformat(instant()) - timezone.now()) < MINUTE
+        assert 0 < entry["options"]["expires"] <= 30
+    assert entries["alerts.tasks.sweep"]["schedule"] <= settings.SLICE.total_seconds()
+
+
+class Queue:
+    """Takes the messages that tasks send, as Redis would, or refuses them, as it does when it is gone."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there = True
+        self.messages: list[tuple[str, tuple[Any, ...]]] = []
+        for task in (tasks.measure, tasks.collect_examples, tasks.deliver):
+            monkeypatch.setattr(task, "apply_async", self._taker(task.name))
+
+    def _taker(self, name: str) -> Any:
+        def take(args: tuple[Any, ...], **options: Any) -> None:
+            if not self.there:
+                raise OperationalError("Error 111 connecting to 127.0.0.1:6379. Connection refused.")
+            assert options["expires"]
+            self.messages.append((name.rpartition(".")[2], tuple(args)))
+
+        return take
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    return Queue(monkeypatch)
+
+
+def test_a_round_queues_the_objectives_that_are_due(queue: Queue) -> None:
+    objective = measured(until=NOON)
+    instant = (NOON + 70 * SECOND).isoformat()
+    tasks.begin_round(instant)
+    assert queue.messages == [("measure", (objective.pk, instant))]
+
+
+def test_an_opened_incident_is_looked_into_at_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = watched()
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: False)
+    monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 12 * SECOND)
+    make_slices(checkout, NOON, [BAD, BAD])
+    tasks.measure(checkout.pk, NOON.isoformat())
+    assert queue.messages == [("collect_examples", (the_incident().pk,))]
+
+
+def test_when_the_examples_are_there_the_message_goes_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_channel()
+    go_on(watched(), [BAD, BAD])
+    monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 13 * SECOND)
+    tasks.collect_examples(the_incident().pk)
+    assert ("deliver", (Delivery.objects.get().pk,)) in queue.messages
+
+
+def test_without_redis_nothing_is_lost_and_the_sweep_finds_it(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_channel()
+    queue.there = False
+    checkout = watched()
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: True)
+    monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 12 * SECOND)
+    make_slices(checkout, NOON, [BAD, BAD])
+    tasks.measure(checkout.pk, NOON.isoformat())
+    assert Incident.objects.count() == 1
+    queue.there = True
+    tasks.sweep((NOON + 3 * MINUTE).isoformat())
+    assert {name for name, _ in queue.messages} == {"collect_examples", "deliver"}
+
+
+def test_a_long_history_is_measured_in_several_messages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = measured(until=None)
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: True)
+    tasks.measure(objective.pk, NOON.isoformat())
+    assert queue.messages == [("measure", (objective.pk, NOON.isoformat()))]
