@@ -26,6 +26,7 @@ def page(request: HttpRequest) -> HttpResponse:
     cursor = paging.parse(request.GET.get("older", ""))
     query = form.query(timezone.now(), cursor.until if cursor else None, paging.asked(cursor, PER_PAGE))
     context: dict[str, Any] = {"form": form, "cursor": cursor, "filtered": _filtered(form)}
+    context["long_range"] = form.long_range
     try:
         found = search(query)
     except StoreError as error:

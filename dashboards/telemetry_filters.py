@@ -44,6 +44,11 @@ class _Ranged(Styled, forms.Form):
     service = forms.CharField(required=False, max_length=120)
     range = forms.ChoiceField(label="Time", choices=_RANGE_CHOICES, required=False)
 
+    @property
+    def long_range(self) -> bool:
+        """Whether rows may be of another day, so that a time of day does not tell when."""
+        return self.cleaned_data.get("range") not in ("15m", "1h", "6h")
+
     def since(self, now: datetime) -> datetime | None:
         minutes = RANGES.get(self.cleaned_data["range"])
         return now - timedelta(minutes=minutes) if minutes else None

@@ -35,7 +35,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     cursor = None if form.cleaned_data["sort"] else paging.parse(request.GET.get("older", ""))
     query = form.query(timezone.now(), cursor.until if cursor else None, paging.asked(cursor, PER_PAGE))
     names = ("flow", "service", "status", "longer")
-    context: dict[str, Any] = {"form": form, "cursor": cursor}
+    context: dict[str, Any] = {"form": form, "cursor": cursor, "long_range": form.long_range}
     context["filtered"] = any(form.cleaned_data[name] for name in names)
     try:
         found = search(query)

@@ -75,6 +75,13 @@
     return found;
   }
 
+  // On a log scale the lines between would be most of the picture.
+  function powersOfTen(plot, axis, min, max) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(min)); 10 ** power <= max * 1.0001; power += 1) found.push(Number((10 ** power).toPrecision(1)));
+    return found;
+  }
+
   function timeLabels(plot, splits) {
     const span = plot.scales.x.max - plot.scales.x.min;
     let shown = "";
@@ -219,7 +226,7 @@
         },
         axes: [
           { ...axis, space: 70, size: 26, values: timeLabels },
-          { ...axis, size: (plot, values) => this.axisWidth(plot, values), space: 34,
+          { ...axis, size: (plot, values) => this.axisWidth(plot, values), space: 34, ...(data.log ? { splits: powersOfTen } : {}),
             grid: { show: true, stroke: colours.line, width: 1 },
             values: (plot, splits) => splits.map((v) => (v === null ? "" : print(v, unit))) },
         ],
