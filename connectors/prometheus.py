@@ -5,10 +5,11 @@ Built on prometheus-api-client. Every fault is a `connectors.errors.StoreError` 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from functools import wraps
+from typing import Any, Concatenate, Self
 from urllib.parse import quote
 
 import requests
@@ -16,7 +17,7 @@ from prometheus_api_client import PrometheusConnect
 
 from connectors import egress
 from connectors.answers import Peer, body_of, judge
-from connectors.errors import NotAStore, Refused, StoreError
+from connectors.errors import NotAStore, Refused
 
 # Labels under which instrumentation puts the trace id into an exemplar.
 TRACE_LABELS = ("trace_id", "traceID", "traceId", "TraceID")
@@ -56,6 +57,23 @@ class Metadata:
     type: str
     help: str
     unit: str
+
+
+def _in_its_form[**P, R](
+    method: Callable[Concatenate["Prometheus", P], R],
+) -> Callable[Concatenate["Prometheus", P], R]:
+    """Turns what cannot be read, in the library or here, into a sentence."""
+
+    @wraps(method)
+    def ask(self: "Prometheus", /, *args: P.args, **options: P.kwargs) -> R:
+        try:
+            return method(self, *args, **options)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+            raise NotAStore(
+                f"{self.peer.host} answered in a form that Prometheus's API does not have. Is it Prometheus?"
+            ) from None
+
+    return ask
 
 
 class Answer[T](list[T]):
@@ -105,31 +123,36 @@ class Prometheus:
         self._session.close()
 
     # -- Values
+    @_in_its_form
     def instant(self, query: str, at: datetime) -> Answer[Sample]:
         """The value of each series at an instant; for a scalar one sample without labels."""
         result = self._api.custom_query(query, params={"time": at.timestamp(), "timeout": self._patience})
-        rows = [{"metric": {}, "value": result}] if _is_scalar(result) else result
-        return self._answer(sample for row in self._rows(rows) if (sample := _sample(row)))
+        rows = [{"metric": {}, "value": result}] if _is_scalar(result) else _rows(result)
+        return self._answer(sample for row in rows if (sample := _sample(row)))
 
+    @_in_its_form
     def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Answer[Series]:
         """Each series at `start`, `start + step`, … up to `end`."""
         # As parameters, because the library would round both ends to whole seconds.
         exact = {"start": start.timestamp(), "end": end.timestamp(), "timeout": self._patience}
         result = self._api.custom_query_range(query, start, end, f"{step.total_seconds():g}", params=exact)
-        return self._answer(series for row in self._rows(result) if (series := _series(row)))
+        return self._answer(series for row in _rows(result) if (series := _series(row)))
 
+    @_in_its_form
     def exemplars(self, query: str, start: datetime, end: datetime) -> Answer[Exemplar]:
         """The examples that the series of `query` kept in this time, of those with a trace; oldest first."""
         data = self._ask("POST", "/api/v1/query_exemplars", query=query, start=start.timestamp(), end=end.timestamp())
-        found = (exemplar for row in self._rows(data) for exemplar in _exemplars(row))
+        found = (exemplar for row in _rows(data) for exemplar in _exemplars(row))
         return self._answer(sorted(found, key=lambda exemplar: exemplar.at))
 
     # -- What there is
+    @_in_its_form
     def series(self, matchers: Sequence[str], start: datetime, end: datetime) -> Answer[Mapping[str, str]]:
         """The labels of every series that any of the selectors chose in this time."""
         found = self._api.get_series(start, end, params={"match[]": list(matchers)})
-        return self._answer(self._rows(found))
+        return self._answer(_rows(found))
 
+    @_in_its_form
     def label_values(
         self,
         label: str,
@@ -139,8 +162,9 @@ class Prometheus:
     ) -> Answer[str]:
         params = _between(start, end) | ({"match[]": list(matchers)} if matchers else {})
         found = self._api.get_label_values(quote(label, safe=""), params=params)
-        return self._answer(str(value) for value in found or ())
+        return self._answer(str(value) for value in _rows(found))
 
+    @_in_its_form
     def label_names(
         self, matchers: Sequence[str] = (), start: datetime | None = None, end: datetime | None = None
     ) -> Answer[str]:
@@ -152,6 +176,7 @@ class Prometheus:
         names = self.label_values("__name__")
         return Answer(sorted(name for name in names if match.lower() in name.lower()), names.warnings)
 
+    @_in_its_form
     def metadata(self, metric: str) -> Metadata | None:
         """What the targets say about `metric` itself; `None` when they say nothing."""
         found = self._api.get_metric_metadata(metric)
@@ -200,20 +225,7 @@ class Prometheus:
         return response.json()["data"]
 
     def _answer[T](self, items: Iterable[T]) -> Answer[T]:
-        try:
-            return Answer(items, self._session.warnings)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-            raise self._foreign() from None
-
-    def _rows(self, result: object) -> list[Any]:
-        if result is None:
-            return []
-        if isinstance(result, list):
-            return result
-        raise self._foreign()
-
-    def _foreign(self) -> StoreError:
-        return NotAStore(f"{self.peer.host} answered in a form that Prometheus's API does not have. Is it Prometheus?")
+        return Answer(items, self._session.warnings)
 
 
 class _Questions(egress.Session):
@@ -260,6 +272,13 @@ class _Questions(egress.Session):
 
 def _between(start: datetime | None, end: datetime | None) -> dict[str, Any]:
     return {name: at.timestamp() for name, at in (("start", start), ("end", end)) if at}
+
+
+def _rows(result: object) -> list[Any]:
+    # Some compatible stores answer null for nothing. A text would be taken apart into letters.
+    if result is None or isinstance(result, list):
+        return result or []
+    raise TypeError(f"{type(result)} instead of a list")
 
 
 def _is_scalar(result: object) -> bool:
