@@ -25,17 +25,12 @@ _UNITS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1.0, "min": 60.0, 
 SEVERITIES = {"error": 17, "warn": 13, "info": 9}
 
 
-class LengthField(forms.CharField):
-    """How long: `500 ms`, `1.5 s`, `2 min`; a bare number is milliseconds."""
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if not text:
-            return None
-        found = _LENGTH.fullmatch(text)
-        if not found:
-            raise forms.ValidationError(f"“{text}” is no length of time. Write it like 500 ms, 1.5 s or 2 min.")
-        return timedelta(seconds=float(found[1]) * _UNITS[(found[2] or "").lower()])
+def length(text: str) -> timedelta:
+    """How long: `500 ms`, `1.5 s`, `2 min`; a bare number is milliseconds. Raises `ValidationError`."""
+    found = _LENGTH.fullmatch(text.strip())
+    if not found:
+        raise forms.ValidationError(f"“{text}” is no length of time. Write it like 500 ms, 1.5 s or 2 min.")
+    return timedelta(seconds=float(found[1]) * _UNITS[(found[2] or "").lower()])
 
 
 class _Ranged(Styled, forms.Form):
@@ -59,7 +54,7 @@ class TraceFilter(_Ranged):
     status = forms.ChoiceField(
         required=False, choices=[("", "Any"), ("failed", "Failed"), ("ok", "Not failed")], label="Outcome"
     )
-    longer = LengthField(
+    longer = forms.CharField(
         required=False, label="At least", max_length=20, widget=forms.TextInput(attrs={"placeholder": "500 ms"})
     )
     sort = forms.ChoiceField(required=False, choices=[("", "Newest first"), ("slow", "Slowest first")], label="Order")
@@ -75,6 +70,10 @@ class TraceFilter(_Ranged):
         if asked and asked not in dict(choices):
             choices.append((asked, asked))
         self.fields["flow"].choices = choices  # type: ignore[attr-defined]
+
+    def clean_longer(self) -> timedelta | None:
+        text = str(self.cleaned_data["longer"])
+        return length(text) if text else None
 
     def query(self, now: datetime, until: datetime | None, limit: int) -> TraceQuery:
         said = self.cleaned_data
