@@ -8,7 +8,7 @@ from typing import Protocol
 from slo import wording
 from slo.chunks import Chunk
 from slo.counting import ANSWER, Sli, selector
-from slo.ledger import Measured
+from slo.slices import Measured
 
 
 class Series(Protocol):

@@ -11,22 +11,12 @@ from django.db.models import Max, Min, OuterRef, Subquery
 from slo.budget import Budget, burn
 from slo.instants import grid
 from slo.models import Objective, Slice
+from slo.slices import Measured
 from slo.windows import ZERO, Mark, Totals, difference, last_before
 
 # As many instants as one query looks up by a subquery each.
 _FEW = 24
 _BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One slice as the store answered it. `bad` and `total` are `None` when not measured, and `reason` says why."""
-
-    start: datetime
-    end: datetime
-    bad: float | None
-    total: float | None
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

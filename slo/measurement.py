@@ -12,8 +12,8 @@ from slo.answers import Series, joined_lead, slices_of
 from slo.chunks import Chunk
 from slo.counting import Sli, promql
 from slo.definitions import sli_of
-from slo.ledger import Measured
 from slo.models import Objective
+from slo.slices import Measured
 from telemetry import sources
 
 # Bounds the work of one call, so that a long backfill does not keep a worker from live slices.

@@ -12,8 +12,8 @@ from slo.budget import Budget
 from slo.chunks import Chunk
 from slo.counting import Sli
 from slo.instants import floor, round_step
-from slo.ledger import Measured
 from slo.measurement import Store, ask
+from slo.slices import Measured
 from slo.states import Transition
 from slo.tiers import Tier
 from slo.windows import ZERO, Mark, difference

@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 
 from slo import ledger
 from slo.definitions import save_objective
-from slo.ledger import Measured
 from slo.models import BurnTier, Flow, Objective
+from slo.slices import Measured
 from slo.tiers import WORKBOOK_TIERS, Severity, Tier
 from telemetry.models import Source
 

@@ -12,8 +12,8 @@ from connectors.prometheus import Prometheus
 from slo.answers import slices_of
 from slo.chunks import Chunk
 from slo.counting import Matcher, Sli, boundaries, matchers_of, promql, selector
-from slo.ledger import Measured
 from slo.measurement import ask
+from slo.slices import Measured
 from tests.servers import PrometheusServer, prometheus_server
 from tests.slo.scrapes import START, Sample, Target, labels, openmetrics, remote_write, samples
 
@@ -60,6 +60,7 @@ CASES: Mapping[str, Case] = {
     "first errors after a crash": Case(
         [target().sees({OK: 10}).idle(20).down(30).sees({OK: 3, BAD: 2}).idle(30)], 2, 5
     ),
+    "first requests after a crash": Case([target().sees({}).idle(20).down(30).sees({OK: 3, BAD: 2}).idle(30)], 2, 5),
     "a target never seen before": Case(
         [steady().idle(60), target("b", 7 * MINUTE).sees({OK: 1000, BAD: 50}, {OK: 1010, BAD: 51}).idle(30)], 1, 11
     ),
@@ -177,6 +178,12 @@ def test_without_a_bad_series_there_are_no_bad_events(server: PrometheusServer) 
     found = count(server, Sli("events", "odd_total", (), (Matcher("code", "=", "500"),)), MINUTE)
     assert sums(found) == (0, 3)
     assert all(one.bad == 0 for one in found if one.total is not None)
+
+
+@pytest.mark.real
+def test_a_slice_between_two_scrapes_is_measured(server: PrometheusServer) -> None:
+    found = count(server, Sli("events", "odd_total", (), NONE), LENGTHS[0])
+    assert {one.total is None for one in found} == {False}
 
 
 @pytest.mark.real

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from slo import ledger
-from slo.ledger import Measured, Unordered
+from slo.ledger import Unordered
 from slo.models import Objective, Slice
+from slo.slices import Measured
 from slo.windows import Totals
 from tests.make import DAY, HOUR, MINUTE, NOON, make_objective, make_slices
 
