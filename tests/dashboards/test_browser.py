@@ -1,0 +1,247 @@
+"""The pages in a real browser: what scripts add, and that the browser's own policy check finds nothing."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, ConsoleMessage, Locator, LocatorAssertions, Page, Route, sync_playwright
+from playwright.sync_api import expect as playwright_expect
+from pytest_django.live_server_helper import LiveServer
+
+from slo.models import Flow
+from tests.dashboards.elsewhere import Elsewhere, started
+from tests.dashboards.everything import make_shop
+from tests.make import make_user
+
+pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases=["default", "telemetry"])]
+
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        playwright = started(thread, sync_playwright().start)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+        playwright.stop()
+
+
+def expect(subject: Page | Locator) -> LocatorAssertions:
+    """Playwright's `expect`, where the page lives."""
+    remote: Any = subject
+    asserting: LocatorAssertions = Elsewhere(remote._thread, playwright_expect)(subject)
+    return asserting
+
+
+@pytest.fixture
+def page(django_db_setup: None, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A signed-in browser; whatever it complains about fails the test.
+
+    `django_db_setup` comes first, so that the server finds the test database to share.
+    """
+    client = Client()
+    client.force_login(make_user("olga"))
+    session = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    context = browser.new_context(base_url=live_server.url, timezone_id="Asia/Kathmandu")
+    context.add_cookies([session])  # type: ignore[list-item]
+    complaints: list[str] = []
+    opened = context.new_page()
+    opened.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def _is_complaint(message: ConsoleMessage) -> bool:
+    # A store or a server that is away is what some tests are about; htmx and Chromium report it in these words.
+    expected = ("Failed to load resource", "htmx:", "Response Status Error")
+    return message.type in ("error", "warning") and not message.text.startswith(expected)
+
+
+def open_overview(page: Page) -> None:
+    """With a clock that tests can move, so that nobody has to wait for a poll."""
+    page.clock.install()
+    page.goto("/")
+    expect(page.locator("[data-live][data-good-at]")).to_have_count(1)
+
+
+def poll(page: Page) -> None:
+    page.clock.run_for(5_100)
+
+
+def test_a_slash_goes_to_the_search_and_is_typed_everywhere_else(page: Page) -> None:
+    page.goto("/flows/new/")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.get_by_label("Name").fill("")
+    page.get_by_label("Name").press_sequentially("a/b")
+    expect(page.get_by_label("Name")).to_have_value("a/b")
+
+
+def test_the_first_tab_stop_skips_to_the_content(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_times_are_in_the_viewers_zone_with_utc_at_hand(page: Page) -> None:
+    make_shop()
+    page.goto("/changes/")
+    time = page.locator("header time")
+    expect(time).not_to_contain_text("UTC")
+    expect(time).to_have_attribute("title", page.evaluate("document.querySelector('header time').title"))
+    minutes = page.evaluate("document.querySelector('header time').dateTime.slice(14, 16)")
+    shown = (time.text_content() or "").split(":")[1]
+    assert (int(shown) - int(minutes)) % 60 == 45  # Kathmandu is UTC+05:45
+
+
+def test_an_incident_appears_by_itself(page: Page) -> None:
+    open_overview(page)
+    expect(page.get_by_text("Start with a flow")).to_be_visible()
+    make_shop()
+    poll(page)
+    expect(page.locator(".banner")).to_be_visible()
+    expect(page.get_by_label("1 open")).to_be_visible()
+
+
+def test_a_polled_part_that_gets_no_answer_says_since_when_and_recovers(page: Page) -> None:
+    open_overview(page)
+    page.route("**/live/", lambda route: route.abort())
+    poll(page)
+    expect(page.locator("[data-live][data-stale] .stale-note")).to_contain_text("has not answered")
+    expect(page.locator("[data-live] .stale-note")).to_contain_text("as of")
+    page.unroute("**/live/")
+    poll(page)
+    expect(page.locator("[data-live][data-stale]")).to_have_count(0)
+
+
+def test_a_polled_part_that_fails_says_so(page: Page) -> None:
+    open_overview(page)
+    page.route("**/live/", lambda route: route.fulfill(status=500, body="boom"))
+    poll(page)
+    expect(page.locator("[data-live] .stale-note")).to_contain_text("error (500)")
+    expect(page.locator("main")).not_to_contain_text("boom")
+
+
+def test_a_poll_after_the_session_ended_leads_to_the_login(page: Page) -> None:
+    open_overview(page)
+    page.context.clear_cookies()
+    poll(page)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_messages_go_away_when_dismissed(page: Page) -> None:
+    page.goto("/flows/new/")
+    page.get_by_label("Name").fill("Checkout")
+    page.get_by_role("button", name="Save flow").click()
+    expect(page.locator(".toast")).to_contain_text("Checkout is saved.")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".toast")).to_have_count(0)
+    assert Flow.objects.get().slug == "checkout"
+
+
+def test_a_test_button_answers_in_place(page: Page) -> None:
+    shop = make_shop()
+    page.goto("/settings/")
+    page.locator(f"form[action='/settings/sources/{shop.source.pk}/test/'] button").click()
+    expect(page.locator(f"#source-{shop.source.pk}-state")).to_contain_text("cannot be reached")
+    assert page.url.endswith("/settings/")
+
+
+CHART = {
+    "as_of": "2026-11-19T14:00:00Z",
+    "columns": [[1763560000, 1763560060, 1763560120, 1763560180], [2.0, None, None, 3.5]],
+    "series": [{"label": "requests", "class": "l-main", "fill": True}],
+    "marks": [{"at": 1763560060, "label": "deploy", "tone": ""}],
+}
+
+
+def answer_charts(page: Page) -> None:
+    page.route("**/chart/**", lambda route: route.fulfill(json=CHART))
+
+
+def test_a_chart_is_drawn_and_said_in_words_and_figures(page: Page) -> None:
+    make_shop()
+    answer_charts(page)
+    page.goto("/flows/checkout/")
+    chart = page.locator("fl-chart").first
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart.get_by_role("img")).to_have_attribute("aria-label", _says("now 3.5/s, lowest 2/s, highest 3.5/s"))
+    chart.get_by_text("The figures").click()
+    expect(chart.get_by_role("cell", name="no data")).to_have_count(2)
+
+
+def _says(words: str) -> re.Pattern[str]:
+    return re.compile(re.escape(words))
+
+
+def test_a_chart_without_an_answer_says_why(page: Page) -> None:
+    make_shop()
+    page.goto("/flows/checkout/")
+    expect(page.locator("fl-chart .stale-note").first).to_contain_text("cannot be reached")
+
+
+def test_a_chart_that_loses_its_store_keeps_its_picture_and_fades_it(page: Page) -> None:
+    make_shop()
+    answer_charts(page)
+    page.goto("/flows/checkout/")
+    expect(page.locator("fl-chart canvas").first).to_be_visible()
+    page.unroute("**/chart/**")
+    page.route("**/chart/**", _refuse)
+    page.evaluate("document.querySelector('fl-chart').load()")
+    chart = page.locator("fl-chart").first
+    expect(chart).to_have_attribute("data-stale", "")
+    expect(chart.locator(".stale-note")).to_contain_text("Prometheus is away.")
+    expect(chart.locator("canvas")).to_be_visible()
+
+
+def _refuse(route: Route) -> None:
+    route.fulfill(status=502, json={"error": "Prometheus is away."})
+
+
+def test_a_chart_follows_the_colour_scheme(page: Page) -> None:
+    make_shop()
+    answer_charts(page)
+    page.goto("/flows/checkout/")
+    first = page.locator("fl-chart").first
+    expect(first.locator("canvas")).to_be_visible()
+    light = page.evaluate("document.querySelector('fl-chart').colours.text")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("light => document.querySelector('fl-chart').colours.text !== light", arg=light)
+
+
+PATHS = ("/", "/flows/", "/flows/checkout/", "/settings/", "/settings/sources/new/", "/changes/", "/search?q=x")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_its_window(page: Page, width: int) -> None:
+    make_shop()
+    page.set_viewport_size({"width": width, "height": 844})
+    for path in (
+        "/",
+        "/flows/",
+        "/flows/checkout/",
+        "/settings/",
+        "/settings/sources/new/",
+        "/changes/",
+        "/search?q=x",
+    ):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_on_a_phone_the_rest_of_the_navigation_is_under_more(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
