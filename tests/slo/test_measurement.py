@@ -257,7 +257,7 @@ def test_a_week_on_a_real_prometheus_adds_up_and_is_there_within_seconds(setting
     assert again(objective).measured_until == START
     assert (found.totals.bad, found.totals.total) == (100, 10 * (7 * 24 * 60 - 1) + 100)
     assert found.totals.coverage > 0.999
-    assert took < 10
+    assert took < 20
 
 
 def test_targets_keep_all_their_nines() -> None:
