@@ -128,12 +128,14 @@ def _why_stale(objective: Objective, now: datetime) -> str:
 # -- Charts
 def _budget_chart(objective: Objective, until: datetime) -> dict[str, Any]:
     budget = ledger.budget(objective, until)
-    buckets = ledger.series(objective, until - objective.window, until, POINTS)
+    # Not finer than slices: between the ends of two there is nothing to draw.
+    points = min(POINTS, objective.window // settings.SLICE)
+    buckets = ledger.series(objective, until - objective.window, until, points)
     stretches = [(one.end, one.totals.bad, bool(one.totals.measured)) for one in buckets]
-    points = objective_charts.burn_down(stretches, budget.allowed)
+    line = objective_charts.burn_down(stretches, budget.allowed)
     # The stretches end on round instants; the line ends with the number that stands on the page.
-    points = [point for point in points if point[0] < until] + [(until, budget.left)]
-    return objective_charts.budget(points, until)
+    line = [point for point in line if point[0] < until] + [(until, budget.left)]
+    return objective_charts.budget(line, until)
 
 
 def _burn_chart(objective: Objective, until: datetime) -> dict[str, Any]:

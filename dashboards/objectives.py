@@ -1,5 +1,6 @@
 """Objectives: the page of one, its charts, and the forms that create, edit and archive one."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -52,13 +53,15 @@ def _form(request: HttpRequest, flow: Flow, objective: Objective | None) -> Http
     if "look" in request.POST:
         # Without JavaScript: what the fragments would have fetched, within the page.
         found = objective_preview.suggestions(request.POST, now) | objective_preview.context(form, now)
-        return _show(request, form, **found)
+        return _show(request, form, more=found)
     if not valid:
         return _show(request, form, status=422)
     return _save(request, form, now)
 
 
-def _show(request: HttpRequest, form: ObjectiveForm, status: int = 200, **more: Any) -> HttpResponse:
+def _show(
+    request: HttpRequest, form: ObjectiveForm, status: int = 200, more: Mapping[str, Any] | None = None
+) -> HttpResponse:
     has_source = Source.objects.filter(kind=Source.Kind.PROMETHEUS).exists()
     context = {
         "form": form,
@@ -67,7 +70,7 @@ def _show(request: HttpRequest, form: ObjectiveForm, status: int = 200, **more: 
         "has_source": has_source,
         "threshold": form["threshold"].value() or "",
     }
-    return render(request, "objective_form.html", context | more, status=status)
+    return render(request, "objective_form.html", context | dict(more or {}), status=status)
 
 
 def _save(request: HttpRequest, form: ObjectiveForm, now: datetime) -> HttpResponse:
