@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Locator, LocatorAssertions, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
 from playwright.sync_api import expect as playwright_expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -32,11 +32,10 @@ def browser() -> Iterator[Browser]:
         playwright.stop()
 
 
-def expect(subject: Page | Locator) -> LocatorAssertions:
+def expect(subject: Locator) -> Any:
     """Playwright's `expect`, where the page lives."""
     remote: Any = subject
-    asserting: LocatorAssertions = Elsewhere(remote._thread, playwright_expect)(subject)
-    return asserting
+    return Elsewhere(remote._thread, playwright_expect)(subject)
 
 
 @pytest.fixture
