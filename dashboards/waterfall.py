@@ -4,7 +4,7 @@ Pure: spans and lines in, rows with positions (0…1 of the whole) out. A page s
 span and the way down to it are always among the rows.
 """
 
-import zlib
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,8 @@ class Waterfall:
 
 def tone(party: str) -> str:
     """The colour of a service: the same on every page and after every restart."""
-    return f"s{zlib.crc32(party.encode(errors='replace')) % TONES + 1}"
+    digest = hashlib.blake2b(party.encode(errors="replace"), digest_size=2, person=b"service").digest()
+    return f"s{int.from_bytes(digest) % TONES + 1}"
 
 
 def party(tree: Tree, node: Node) -> str:

@@ -33,8 +33,15 @@ def span(
     resource = {"service.name": service} | fields.pop("resource", {})
     given: dict[str, Any] = {"name": f"op {span_id}", "kind": "internal", "service": service} | fields
     start = to_ns(base or NOON) + round(start_ms * MS)
-    padded = {"span_id": span_id.zfill(16), "parent_id": parent and parent.zfill(16)}
-    return Span(trace_id=trace_id, start_ns=start, duration_ns=round(ms * MS), resource=resource, **padded, **given)
+    return Span(
+        trace_id=trace_id,
+        span_id=span_id.zfill(16),
+        parent_id=parent and parent.zfill(16),
+        start_ns=start,
+        duration_ns=round(ms * MS),
+        resource=resource,
+        **given,
+    )
 
 
 def line(body: str, span_id: str = "", *, severity: int = 9, after_ms: float = 0, **fields: Any) -> LogLine:

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -281,8 +282,8 @@ def test_a_tier_that_was_never_evaluated_has_a_meter():
     assert (one.burn_long, one.firing, one.reason) == (None, False, "not evaluated yet")
 
 
-def sentence(**fields) -> str:
-    given = {
+def sentence(**fields: Any) -> str:
+    given: dict[str, Any] = {
         "flow": "Checkout",
         "share": 0.22,
         "threshold": None,
