@@ -14,6 +14,9 @@ from slo import wording
 WIDTH, HEIGHT = 1000, 200
 GRID = 4
 
+# A chart before the first measurement.
+NOTHING: dict[str, Any] = {"as_of": None, "columns": [[], []]}
+
 type Points = Sequence[tuple[datetime, float | None]]
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from alerts.models import Incident
 from alerts.tasks import measure, queue
-from dashboards import objective_preview, objective_standing
+from dashboards import objective_charts, objective_preview, objective_standing
 from dashboards.objective_form import ObjectiveForm
 from slo.counting import promql
 from slo.definitions import restarts_ledger, save_objective, sli_of
@@ -183,6 +183,5 @@ def chart(request: HttpRequest, pk: int, kind: str) -> JsonResponse:
     if drawer is None:
         return JsonResponse({"error": "There is no such chart."}, status=404)
     until = objective.measured_until
-    if until is None:
-        return JsonResponse({"error": "Nothing is measured yet."}, status=503)
-    return JsonResponse(drawer(objective, until), json_dumps_params={"allow_nan": False})
+    drawn = drawer(objective, until) if until else objective_charts.NOTHING
+    return JsonResponse(drawn, json_dumps_params={"allow_nan": False})

@@ -174,13 +174,13 @@ class TestWithAPrometheus:
 
     def test_a_metric_is_suggested_with_what_is_known_of_it(self, owner: Client, server: PrometheusServer) -> None:
         source = make_source(server.url, name="Prometheus eu")
-        asked = {"source": source.pk, "metric": "requests_total", "counting": "events"}
+        asked: dict[str, Any] = {"source": source.pk, "metric": "requests_total", "counting": "events"}
         page = Page(owner.get("/objectives/metrics/", asked))
         assert "2 series on 1 instance in Prometheus eu" in page.text
         assert ("option", {"value": "requests_total"}) in page.tags
 
     def test_a_histogram_comes_with_its_buckets(self, owner: Client, server: PrometheusServer) -> None:
-        asked = {
+        asked: dict[str, Any] = {
             "source": make_source(server.url).pk,
             "metric": "duration_seconds",
             "counting": "latency",
@@ -191,7 +191,7 @@ class TestWithAPrometheus:
         assert "Counted exactly at 250\u00a0ms." in page.text
 
     def test_labels_and_their_values_are_suggested(self, owner: Client, server: PrometheusServer) -> None:
-        asked = {"source": make_source(server.url).pk, "metric": "requests_total", "counting": "events"}
+        asked: dict[str, Any] = {"source": make_source(server.url).pk, "metric": "requests_total", "counting": "events"}
         names = Page(owner.get("/objectives/labels/", asked))
         values = Page(owner.get("/objectives/labels/", asked | {"values": "1", "bad_label": "code"}))
         assert [attributes["value"] for _, attributes in names.tags] == ["code", "instance", "job", "service"]
@@ -231,10 +231,10 @@ class TestWhatGoesWrong:
         assert "Enter the share of the budget" in page.text
 
     def test_suggestions_fail_quietly_but_not_silently(self, owner: Client) -> None:
-        source = make_source(f"http://127.0.0.1:{free_port()}")
-        page = Page(owner.get("/objectives/metrics/", {"source": source.pk, "metric": HOSTILE}))
+        asked: dict[str, Any] = {"source": make_source(f"http://127.0.0.1:{free_port()}").pk, "metric": HOSTILE}
+        page = Page(owner.get("/objectives/metrics/", asked))
         assert "nothing listens there" in page.text
-        assert Page(owner.get("/objectives/labels/", {"source": source.pk, "metric": "x"})).tags == []
+        assert Page(owner.get("/objectives/labels/", asked)).tags == []
         assert "Choose the Prometheus" in Page(owner.get("/objectives/metrics/", {"source": "1; drop"})).text
 
     def test_a_stranger_cannot_make_fireline_ask(self, stranger: Client) -> None:
