@@ -1,4 +1,4 @@
-"""Since when? The instant from which on requests fail more often, found in counts rather than in when an alert fired."""
+"""Since when? The instant from which on requests fail more often, found in counts rather than in when it fired."""
 
 import math
 from collections.abc import Sequence
