@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 UV_VERSION=0.13.9
 OLDEST_UV=0.9.0
 TESTS=${1:-}
+# Behind a proxy that re-signs TLS, the system knows its certificate, and uv alone does not.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
 
 fail() {
     printf '\nFireline could not be set up.\n%s\n' "$*" >&2
