@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,11 +36,12 @@ DEPLOYED = {
 }
 
 
-def passes(name: str, command: list[str]) -> bool:
+def passes(name: str, command: list[str], home: str) -> bool:
+    """Whether the command ends well. `home` is where Django may open a database: a fresh clone has no place for one."""
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | DEPLOYED,
+        env=os.environ | DEPLOYED | {"FIRELINE_VAR": home},
         check=False,
         text=True,
         stdout=subprocess.PIPE,
@@ -53,7 +55,8 @@ def passes(name: str, command: list[str]) -> bool:
 
 def main() -> int:
     print("== Checks", flush=True)
-    results = [passes(name, command) for name, command in checks().items()]
+    with tempfile.TemporaryDirectory(prefix="fireline-check-") as home:
+        results = [passes(name, command, home) for name, command in checks().items()]
     return 0 if all(results) else 1
 
 
