@@ -14,7 +14,6 @@ from dashboards import objective_rows
 from dashboards.forms import Styled
 from dashboards.objective_rows import MatcherRow, Rows, TierRow, Unreadable, plain
 from dashboards.templatetags.fireline import duration
-from slo import tiers
 from slo.counting import WINDOW, Sli
 from slo.definitions import tiers_of
 from slo.models import Flow, Objective
@@ -312,8 +311,7 @@ def _stored(objective: Objective) -> dict[str, Any]:
 
 def _stored_rows(objective: Objective | None) -> Rows:
     if objective is None:
-        usual = [TierRow.of(tier) for tier in tiers.scaled_for(USUAL_WINDOW)]
-        return Rows([MatcherRow()], [MatcherRow(op="=~")], usual)
+        return Rows([MatcherRow()], [MatcherRow(op="=~")], objective_rows.workbook_rows(USUAL_WINDOW))
     return Rows(
         objective_rows.stored_matchers(objective.matchers),
         objective_rows.stored_matchers(objective.bad_matchers),

@@ -89,6 +89,10 @@ class TierRow:
         return cls(tier.severity, _seconds(tier.long), _seconds(tier.short), plain(tier.budget_share * 100))
 
     @property
+    def typed(self) -> tuple[str, str, str, str]:
+        return self.severity, self.long, self.short, self.share
+
+    @property
     def fires_over(self) -> str:
         return wording.burn(self.factor) if self.factor is not None else ""
 
@@ -241,6 +245,10 @@ def _seconds(length: timedelta) -> str:
     return str(length // timedelta(seconds=1))
 
 
+def workbook_rows(window: timedelta, target: Decimal | None = None) -> list[TierRow]:
+    return [TierRow.of(tier) for tier in tiers.scaled_for(window, target)]
+
+
 @dataclass(slots=True)
 class Rows:
     """All rows of a form."""
@@ -275,10 +283,22 @@ class Rows:
         elif "add_tier" in data:
             self.tiers.append(TierRow())
         elif "workbook" in data:
-            self.tiers[:] = [TierRow.of(tier) for tier in tiers.scaled_for(window, target)]
+            self.tiers[:] = workbook_rows(window, target)
+        elif "rescale" in data:
+            self._follow(data.get("tiers_for", ""), window, target)
         else:
             return False
         return True
+
+    def _follow(self, before: str, window: timedelta, target: Decimal | None) -> None:
+        """Another window was chosen: the workbook's tiers follow it, tiers that somebody changed stay."""
+        try:
+            old = length(before)
+        except Unreadable:
+            return
+        typed = [row.typed for row in self.tiers]
+        if any(typed == [row.typed for row in workbook_rows(old, goal)] for goal in (None, target)):
+            self.tiers[:] = workbook_rows(window, target)
 
 
 def _removed(place: str, rows: list[MatcherRow] | list[TierRow]) -> bool:

@@ -7,9 +7,10 @@ import pytest
 from django.http import QueryDict
 
 from dashboards import objective_rows
-from dashboards.objective_rows import MatcherRow, Rows, TierRow, Unreadable
+from dashboards.objective_rows import MatcherRow, Rows, TierRow, Unreadable, workbook_rows
 from slo.tiers import WORKBOOK_TIERS
 
+WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
 TARGET = Decimal("0.999")
 
@@ -131,6 +132,20 @@ def test_a_button_for_a_row_that_is_gone_changes_nothing() -> None:
     rows = Rows(matchers=[MatcherRow("a", "=", "1")])
     assert rows.act({"remove_match": "7"}, MONTH, TARGET)
     assert len(rows.matchers) == 1
+
+
+def test_the_workbooks_tiers_follow_another_window() -> None:
+    rows = Rows(tiers=workbook_rows(MONTH))
+    assert rows.act({"rescale": "1", "tiers_for": str(30 * 86_400)}, WEEK, TARGET)
+    assert [row.typed for row in rows.tiers] == [row.typed for row in workbook_rows(WEEK, TARGET)]
+
+
+def test_a_tier_that_somebody_changed_stays_when_the_window_changes() -> None:
+    rows = Rows(tiers=workbook_rows(MONTH))
+    rows.tiers[0].share = "3"
+    before = [row.typed for row in rows.tiers]
+    assert rows.act({"rescale": "1", "tiers_for": str(30 * 86_400)}, WEEK, TARGET)
+    assert [row.typed for row in rows.tiers] == before
 
 
 def test_the_workbooks_tiers_fit_the_window() -> None:

@@ -81,6 +81,8 @@ def defines_an_objective(page: Page, stack: Stack) -> None:
     page.get_by_label("Target").fill("99.9")
     page.get_by_label("Window", exact=True).select_option(label="Rolling, 7\N{NO-BREAK SPACE}days")
     page.get_by_role("button", name="Use the SRE workbook").click()
+    # The tiers follow the window, and with them the form is drawn anew.
+    expect(page.locator("[name=tiers_for]")).to_have_value(str(7 * 86_400))
     shorten_the_short_windows(page)
     preview = page.get_by_label("Preview", exact=True)
     expect(preview.get_by_text("Achieved")).to_be_visible(timeout=MEASURED)
