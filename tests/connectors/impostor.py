@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Reply:
-    """One answer. `trickle` sends the body byte by byte and never ends; `cut` promises more than it sends."""
+    """One answer. `trickle` sends byte after byte for seconds; `cut` promises more than it sends."""
 
     body: bytes = b""
     status: int = 200
@@ -86,7 +86,10 @@ class Impostor:
             handler.send_header("Content-Length", str(len(reply.body) + (1000 if reply.cut else 0)))
         handler.end_headers()
         handler.wfile.write(reply.body)
-        while reply.trickle and not self.closing.wait(0.02):
+        # Long past any patience, but not for ever: whoever waits for the end must fail, not hang.
+        for _ in range(250 if reply.trickle else 0):
+            if self.closing.wait(0.02):
+                return
             try:
                 handler.wfile.write(b" ")
                 handler.wfile.flush()
