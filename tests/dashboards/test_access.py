@@ -7,7 +7,7 @@ from django.urls import URLPattern
 from tests.dashboards.everything import address, make_change, make_evidence, make_shop, patterns
 from tests.make import make_user
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 # Asked by machines that cannot sign in: the first two tell no secret, the others want a token.
 OPEN = {"healthz", "readyz", "login"}

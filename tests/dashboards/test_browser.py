@@ -16,7 +16,7 @@ from tests.dashboards.elsewhere import Elsewhere, started
 from tests.dashboards.everything import make_shop
 from tests.make import make_user
 
-pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases=["default", "telemetry"])]
+pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases="__all__")]
 
 
 CHROMIUM = "/usr/bin/chromium"

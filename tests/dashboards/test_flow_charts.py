@@ -17,7 +17,7 @@ from tests.dashboards.everything import lately, make_change, make_incident
 from tests.make import MINUTE, NOON, make_flow, make_objective, make_source
 from tests.servers import PrometheusServer, free_port, prometheus_server
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 BUCKETS = {"0.1": 0.5, "1.0": 0.9, "+Inf": 1.0}
 LATENCY = Sli("latency", "d_seconds", (Matcher("flow", "=", "checkout"),), threshold=Decimal("0.5"))

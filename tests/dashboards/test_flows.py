@@ -11,7 +11,7 @@ from tests.dashboards.everything import TRACE_ID, lately, make_incident, make_sp
 from tests.dashboards.pages import Page
 from tests.make import make_flow, make_objective, make_slices
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 FORM = {"name": "Checkout", "team": "payments", "importance": 1, "selector": "", "runbook_url": "", "description": ""}
 

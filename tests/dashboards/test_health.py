@@ -10,7 +10,7 @@ from dashboards import health
 from tests.make import NOON, make_objective, make_slices
 from tests.servers import RedisServer, free_port
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from dashboards.templatetags import fireline
 from tests.dashboards.everything import HOSTILE, address, make_change, make_evidence, make_shop, patterns
 from tests.dashboards.pages import Page
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 
 def html_pages(owner: Client) -> list[tuple[URLPattern, Any]]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     # Another account must be able to read the checkout.
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    outside = Path(tempfile.gettempdir())
+    for directory in (tmp_path, *(parent for parent in tmp_path.parents if outside in parent.parents)):
         directory.chmod(0o755)
     return Machine(tmp_path)
 
