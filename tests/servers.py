@@ -2,6 +2,7 @@
 
 import glob
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,33 @@ import yaml
 POSTGRES_ACCOUNT = "postgres"
 
 
+# Below what systems hand out to outgoing connections: one of those may take a port between its choice and its use.
+PORTS = range(20_000, 32_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> range:
+    """So many free ports in a row, chosen at random because other tests choose too. Raises `RuntimeError`."""
+    for _ in range(100):
+        first = random.choice(PORTS[:-count])
+        if all_free(range(first, first + count)):
+            return range(first, first + count)
+    raise RuntimeError(f"Found no {count} free ports in a row.")
+
+
+def all_free(ports: range) -> bool:
+    with ExitStack() as probes:
+        for port in ports:
+            probe = probes.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10, what: str = "the condition") -> None:

@@ -17,7 +17,7 @@ from demo import traffic
 from demo.faults import NAMES as FAULTS
 from demo.processes import NAMES, Process, process, setting
 from tests.demo.receiver import Line, Received, Span
-from tests.servers import free_port, wait_until
+from tests.servers import free_ports, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "token-of-the-test"
@@ -147,7 +147,7 @@ class Shop:
 
 def environment(received: Received, **more: str) -> dict[str, str]:
     """Free ports for every process, no load, and telemetry that arrives at once."""
-    ports = {setting(name, "PORT"): str(free_port()) for name in NAMES}
+    ports = {setting(name, "PORT"): str(port) for name, port in zip(NAMES, free_ports(len(NAMES)), strict=True)}
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SHOP_"))},
         **ports,

@@ -4,17 +4,16 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers import free_port, wait_until
+from tests.servers import free_ports, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # Seeding a week of history is most of it.
@@ -51,12 +50,13 @@ class Stack:
 def running(directory: Path) -> Iterator[Stack]:
     """Start the demo, wait until it says that it runs, and stop it the way a person does."""
     printed = directory / "printed"
+    web, redis, prometheus, *shop = free_ports(3 + SHOP_PORTS)
     environment = os.environ | {
         "FIRELINE_VAR": str(directory),
-        "FIRELINE_WEB_PORT": str(free_port()),
-        "FIRELINE_REDIS_PORT": str(free_port()),
-        "FIRELINE_PROMETHEUS_PORT": str(free_port()),
-        "FIRELINE_SHOP_PORT": str(free_ports_in_a_row(SHOP_PORTS)),
+        "FIRELINE_WEB_PORT": str(web),
+        "FIRELINE_REDIS_PORT": str(redis),
+        "FIRELINE_PROMETHEUS_PORT": str(prometheus),
+        "FIRELINE_SHOP_PORT": str(shop[0]),
         "PYTHONUNBUFFERED": "1",
     }
     # The tests' own settings must not reach the demo.
@@ -103,23 +103,3 @@ def read(text: str, directory: Path) -> Stack:
         home=Path(words["Mail"][0]).parent,
         password=words["Sign in"][-1],
     )
-
-
-def free_ports_in_a_row(count: int) -> int:
-    """The first of `count` neighbouring ports that are all free. Raises `RuntimeError` after many tries."""
-    for _ in range(50):
-        first = free_port()
-        if first + count < 65_535 and all_free(range(first, first + count)):
-            return first
-    raise RuntimeError(f"Found no {count} free ports in a row.")
-
-
-def all_free(ports: range) -> bool:
-    with ExitStack() as probes:
-        for port in ports:
-            probe = probes.enter_context(socket.socket())
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
