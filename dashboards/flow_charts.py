@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from alerts.models import Incident
 from connectors.errors import StoreError
+from connectors.prometheus import Prometheus
 from dashboards import traffic
 from dashboards.templatetags.fireline import burn, duration, target
 from dashboards.traffic import Frame, Line
@@ -56,9 +57,8 @@ def chart(request: HttpRequest, slug: str, kind: str) -> JsonResponse:
     except StoreError as error:
         return JsonResponse({"error": str(error)}, status=502)
     limit, label = _limit(kind, objective)
-    drawn = traffic.chart(
-        shape, lines, answers, as_of=now, marks=marks(flow, shape.start, shape.end), limit=limit, limit_label=label
-    )
+    marked = marks(flow, shape.start, shape.times[-1])
+    drawn = traffic.chart(shape, lines, answers, as_of=now, marks=marked, limit=limit, limit_label=label)
     return JsonResponse(drawn, json_dumps_params={"allow_nan": False})
 
 
@@ -66,8 +66,14 @@ def _ask(source: Source, lines: Sequence[Line], shape: Frame) -> list[Sequence[t
     """The points of each line; none where the store has no such series. Raises `StoreError`."""
     source.timeout = min(source.timeout, PATIENCE)
     with sources.client(source) as prometheus:
-        found = [prometheus.range(line.query, shape.start, shape.end, shape.step) for line in lines]
-    return [series[0].points if series else () for series in found]
+        return [_points(prometheus, line, shape) for line in lines]
+
+
+def _points(prometheus: Prometheus, line: Line, shape: Frame) -> list[tuple[datetime, float]]:
+    series = prometheus.range(line.query, shape.start, shape.end, shape.step)
+    points = list(series[0].points) if series else []
+    newest = prometheus.instant(line.query, shape.newest) if shape.newest else []
+    return points + [(sample.at, sample.value) for sample in newest[:1]]
 
 
 def _limit(kind: str, objective: Objective) -> tuple[float | None, str]:

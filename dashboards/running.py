@@ -51,15 +51,20 @@ def readings(objectives: Sequence[Objective], longs: Mapping[int, timedelta], no
         found[one.pk] = Reading(
             window=difference(windows.get(one.pk), mark, one.window),
             long=burning,
-            day=(*_along(days.get(one.pk, {}), grid, long), *_end(mark, burning, grid)),
+            day=_ending(_along(days.get(one.pk, {}), grid, long), mark, burning, grid),
             reason=newest[one.pk][1] if one.pk in newest else "",
         )
     return found
 
 
-def _end(mark: Mark | None, burning: Totals, grid: Sequence[datetime]) -> tuple[Totals | None, ...]:
-    """What came after the last half hour; nothing if the ledger is older than that."""
-    return (burning,) if mark and mark.at >= grid[-1] else (None,)
+def _ending(
+    along: list[Totals | None], mark: Mark | None, burning: Totals, grid: Sequence[datetime]
+) -> tuple[Totals | None, ...]:
+    """The line up to the newest slice; a gap at its end if that is older than the half hour before the last."""
+    if mark is None or mark.at <= grid[-2]:
+        return (*along, None)
+    # Just after a half hour the ledger has not reached it: the newest slice stands in its place.
+    return (*along, burning) if mark.at >= grid[-1] else (*along[:-1], burning)
 
 
 def _newest(objectives: Sequence[Objective]) -> dict[int, tuple[Mark, str]]:

@@ -42,12 +42,19 @@ class Frame:
     start: datetime
     end: datetime
     step: timedelta
+    # The newest instant, where it is later than the last whole step.
+    newest: datetime | None = None
+
+    @property
+    def times(self) -> list[datetime]:
+        steps = [self.start + self.step * place for place in range(round((self.end - self.start) / self.step) + 1)]
+        return [*steps, self.newest] if self.newest else steps
 
 
 def frame(now: datetime, span: timedelta) -> Frame:
     step = next((step for step in STEPS if span / step <= POINTS), STEPS[-1])
-    end = floor(now, step)
-    return Frame(end - span, end, step)
+    end, newest = floor(now, step), floor(now, STEPS[0])
+    return Frame(end - span, end, step, newest if newest > end else None)
 
 
 def requests(sli: Sli, step: timedelta) -> list[Line]:
@@ -127,8 +134,7 @@ def chart(
     limit_label: str = "",
 ) -> dict[str, Any]:
     """What `<fl-chart>` draws: one column of times, one for each line, `None` where the store said nothing."""
-    times = [shape.start + shape.step * place for place in range(round((shape.end - shape.start) / shape.step) + 1)]
-    seconds = [round(time.timestamp()) for time in times]
+    seconds = [round(time.timestamp()) for time in shape.times]
     columns: list[list[Any]] = [seconds]
     for answer in answers:
         known = {round(at.timestamp()): value for at, value in answer}

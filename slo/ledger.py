@@ -102,8 +102,10 @@ def series(objective: Objective, start: datetime, end: datetime, points: int) ->
 
 
 def window_series(objective: Objective, window: timedelta, start: datetime, end: datetime, points: int) -> list[Bucket]:
-    """The window of this length as it stood at about `points` instants from `start` to `end`."""
+    """The window of this length as it stood at about `points` round instants from `start`, and at `end` itself."""
     edges = grid(start, end, points)
+    # What is drawn last is what stands in figures beside it.
+    edges += [end] if edges[-1] < end else []
     known = marks(objective, [instant for edge in edges for instant in (edge - window, edge)])
     return [Bucket(edge - window, edge, difference(known[edge - window], known[edge], window)) for edge in edges]
 
@@ -111,7 +113,7 @@ def window_series(objective: Objective, window: timedelta, start: datetime, end:
 def burn_series(
     objective: Objective, window: timedelta, start: datetime, end: datetime, points: int
 ) -> list[tuple[datetime, float | None]]:
-    """The burn rate over `window` at about `points` instants from `start` to `end`."""
+    """The burn rate over `window` at about `points` instants from `start`, the last one at `end`."""
     found = window_series(objective, window, start, end, points)
     return [(bucket.end, burn(bucket.totals, objective.target)) for bucket in found]
 
@@ -119,7 +121,7 @@ def burn_series(
 def budget_series(
     objective: Objective, start: datetime, end: datetime, points: int
 ) -> list[tuple[datetime, float | None]]:
-    """The share of the budget that was left at about `points` instants from `start` to `end`."""
+    """The share of the budget that was left at about `points` instants from `start`, the last one at `end`."""
     found = window_series(objective, objective.window, start, end, points)
     return [(bucket.end, Budget(bucket.totals, objective.target, objective.window).left) for bucket in found]
 
