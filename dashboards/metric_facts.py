@@ -77,16 +77,22 @@ def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Mat
     boundaries = buckets(client, metric, now)
     if not series:
         return Facts(metric, boundaries=boundaries)
-    observed = f"{metric}_bucket" if latency else metric
     return Facts(
         metric,
         _type(client, metric),
         int(series),
         int(_number(client, f"count(count by (instance) ({seen}))", now) or 0),
         boundaries,
-        bool(client.exemplars(selector(observed), now - RECENT, now)),
+        _has_exemplars(client, metric, latency, now),
         _number(client, f"sum(rate({selector(counted, matchers)}[5m]))", now),
     )
+
+
+def _has_exemplars(client: Prometheus, metric: str, latency: bool, now: datetime) -> bool:
+    """A histogram's exemplars hang on its buckets, also when its count is what is counted."""
+    stem = metric if latency else metric.removesuffix("_count")
+    observed = f"{stem}_bucket" if latency or stem != metric else metric
+    return bool(client.exemplars(selector(observed), now - RECENT, now))
 
 
 def buckets(client: Prometheus, metric: str, now: datetime) -> tuple[Decimal, ...]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alerts import exemplars
 from connectors.errors import Unreachable
+from dashboards import metric_facts
 from slo.models import Objective
 from telemetry import sources
 from tests.make import make_objective, make_source
@@ -95,6 +96,15 @@ def checkout(server: PrometheusServer, **fields: Any) -> Objective:
 
 def test_failed_requests_are_found_at_the_histogram_whose_count_is_counted(scraped: PrometheusServer) -> None:
     assert found(checkout(scraped, metric="http_request_seconds_count")) == [FAILED]
+
+
+@pytest.mark.parametrize(("metric", "latency"), [("http_request_seconds_count", False), ("http_request_seconds", True)])
+def test_the_editor_sees_the_exemplars_of_a_histogram_also_when_its_count_is_chosen(
+    scraped: PrometheusServer, metric: str, latency: bool
+) -> None:
+    found(checkout(scraped, metric="http_request_seconds_count"))
+    with sources.client(make_source(scraped.url)) as client:
+        assert metric_facts.facts(client, metric, latency, (), timezone.now() + timedelta(seconds=1)).exemplars
 
 
 def test_only_requests_over_the_threshold_are_slow(scraped: PrometheusServer) -> None:
