@@ -34,7 +34,8 @@ def began(incident: Incident, onset: Onset) -> None:
     write(
         incident,
         onset.at,
-        f"Onset: bad requests rise from {before} to {after}.",
+        "Onset.",
+        text=f"Bad requests rise from {before} to {after}.",
         cause="onset",
         detail="Change point in the ledger, accurate to one slice.",
     )
@@ -47,7 +48,8 @@ def fired(incident: Incident, transition: Transition, *, opened: bool, held_back
     write(
         incident,
         transition.at,
-        f"{tier.objective.name} {does}: {tier_words(tier)}. {then}".rstrip(),
+        f"{tier.objective.name} {does}.",
+        text=" ".join(filter(None, (f"{windows(tier)}.", then))),
         cause=f"transition-{transition.pk}",
         kind=Kind.PAGE,
         icon="bell-off" if held_back else "bell",
@@ -60,7 +62,8 @@ def calmed(incident: Incident, transition: Transition) -> None:
     write(
         incident,
         transition.at,
-        f"{tier.objective.name}, {tier_words(tier)}: no longer firing.",
+        f"{tier.objective.name} burns slower.",
+        text=f"The {tier_words(tier)} no longer fires.",
         cause=f"transition-{transition.pk}",
         kind=Kind.PAGE,
         icon="ok",
@@ -69,15 +72,16 @@ def calmed(incident: Incident, transition: Transition) -> None:
 
 
 def resolved(incident: Incident, at: datetime) -> None:
-    title = f"{incident} resolved: no alert of {incident.flow.name} fires any more."
-    write(incident, at, title, cause="resolved", icon="check")
+    text = f"No alert of {incident.flow.name} fires any more."
+    write(incident, at, f"{incident} resolved.", text=text, cause="resolved", icon="check")
 
 
 def froze(incident: Incident, alert: Alert, since: datetime, why: str) -> None:
     write(
         incident,
         since,
-        f"Not measured since {clock(since)}. {tier_words(alert.tier)} keeps firing until it can be measured.",
+        f"Not measured since {clock(since)}.",
+        text=f"The {tier_words(alert.tier)} keeps firing until it can be measured.",
         cause=f"frozen-{alert.pk}-{since:%Y%m%dT%H%M%S}",
         icon="nodata",
         detail=why,
@@ -85,22 +89,32 @@ def froze(incident: Incident, alert: Alert, since: datetime, why: str) -> None:
 
 
 def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
-    requests = "1 bad request" if bad == 1 else f"{bad} bad requests"
-    write(incident, at, f"Kept {requests} with spans and log lines as examples.", cause="examples", icon="trace")
+    requests = "1 bad request as an example" if bad == 1 else f"{bad} bad requests as examples"
+    text = "With their spans and log lines."
+    write(incident, at, f"Kept {requests}.", text=text, cause="examples", icon="trace")
 
 
 def delivered(delivery: Delivery, at: datetime) -> None:
-    title = f"Told {delivery.channel.name}: {delivery.get_event_display().lower()}."
+    title, text = f"Told {delivery.channel.name}.", _event(delivery)
     attempts = f"At attempt {delivery.attempts}." if delivery.attempts > 1 else ""
-    write(delivery.incident, at, title, cause=f"delivery-{delivery.pk}", icon="send", detail=attempts)
+    write(delivery.incident, at, title, text=text, cause=f"delivery-{delivery.pk}", icon="send", detail=attempts)
 
 
 def undelivered(delivery: Delivery, error: Exception, at: datetime) -> None:
-    title = f"Could not tell {delivery.channel.name}: {delivery.get_event_display().lower()}."
+    title, text = f"Could not tell {delivery.channel.name}.", f"Undelivered: {_event(delivery)}"
     cause = f"undelivered-{delivery.pk}"
-    write(delivery.incident, at, title, cause=cause, icon="warn", detail=str(error))
+    write(delivery.incident, at, title, text=text, cause=cause, icon="warn", detail=str(error))
+
+
+def _event(delivery: Delivery) -> str:
+    return f"{delivery.incident} {delivery.get_event_display().lower()}."
 
 
 def tier_words(tier: BurnTier) -> str:
-    """`page 1 h / 5 min`."""
-    return f"{tier.severity} {wording.duration(tier.long)} / {wording.duration(tier.short)}"
+    """`page over 1 h / 5 min`."""
+    return f"{tier.severity} over {windows(tier)}"
+
+
+def windows(tier: BurnTier) -> str:
+    """`1 h / 5 min`."""
+    return f"{wording.duration(tier.long)} / {wording.duration(tier.short)}"

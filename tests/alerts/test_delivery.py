@@ -1,5 +1,6 @@
 """Notifications leave at least once, are told apart, and say on the page what became of them."""
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -110,7 +111,8 @@ def test_gone_is_for_good(chat: Inbox) -> None:
     assert (owed.state, owed.error) == ("failed", "The webhook answered 410 Gone. Check its address.")
     assert owed.channel.last_error == owed.error
     assert delivery.deliver_due(timezone.now() + 24 * HOUR) == 0
-    assert TimelineEntry.objects.get(icon="warn").title == "Could not tell chat: opened."
+    entry = TimelineEntry.objects.get(icon="warn")
+    assert (entry.title, entry.text) == ("Could not tell chat.", f"Undelivered: {owed.incident} opened.")
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 408])
@@ -168,6 +170,13 @@ def test_a_webhook_where_nothing_listens_is_tried_again() -> None:
     assert (owed.state, owed.error) == ("waiting", "The webhook cannot be reached: no connection, or it broke.")
 
 
+def test_a_host_name_that_can_be_none_is_a_sentence() -> None:
+    owed = burning(f"http://{'a' * 64}.example/hook")
+    assert not delivery.deliver(owed.pk, owed.next_try_at)
+    owed.refresh_from_db()
+    assert (owed.state, owed.error) == ("waiting", "The webhook cannot be reached: no connection, or it broke.")
+
+
 @override_settings(INTERNAL_ADDRESSES=["127.0.0.1"])
 def test_a_redirect_inwards_is_not_followed(chat: Inbox) -> None:
     with inbox() as inside:
@@ -199,6 +208,16 @@ def test_the_secret_in_a_webhook_address_is_on_no_page(chat: Inbox, monkeypatch:
     said = [*Channel.objects.values_list("last_error", flat=True), *Delivery.objects.values_list("error", flat=True)]
     said += TimelineEntry.objects.values_list("detail", flat=True)
     assert "secret-token" not in "".join(said)
+
+
+def test_the_secret_in_a_webhook_address_is_in_no_log(chat: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    chat.answers = [500, 200]
+    owed = burning(chat.url)
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            delivery.deliver(owed.pk, timezone.now() + HOUR)
+    assert f"Delivery {owed.pk} to channel" in caplog.text
+    assert "secret-token" not in caplog.text
 
 
 def test_a_channel_hears_of_an_incident_in_order(chat: Inbox) -> None:

@@ -177,7 +177,7 @@ def test_a_ticket_beside_a_page_is_shown_but_not_told() -> None:
     assert alert_of(checkout, "ticket").state == Alert.State.FIRING
     assert [delivery.event for delivery in Delivery.objects.all()] == ["opened"]
     entry = TimelineEntry.objects.get(icon="bell-off")
-    assert "nobody is told again" in entry.title
+    assert "nobody is told again" in entry.text
 
 
 def test_every_notification_has_a_transition_behind_it() -> None:
@@ -305,3 +305,16 @@ def queries_for_one_slice(objective: Objective) -> int:
     ) as queries:
         evaluation.evaluate(objective.pk, now=at + 12 * SECOND)
     return len(queries)
+
+
+def test_an_entry_of_the_timeline_begins_with_what_happened_in_a_few_words() -> None:
+    make_channel()
+    checkout = watched()
+    go_on(checkout, [BAD, BAD] + [GOOD] * 10)
+    entries = {entry.icon: entry for entry in TimelineEntry.objects.all()}
+    assert entries["wave"].title == "Onset."
+    assert entries["wave"].text.startswith("Bad requests rise from")
+    assert entries["bell"].title == f"{checkout.name} pages."
+    assert entries["bell"].text == f"1\N{NO-BREAK SPACE}h / 5\N{NO-BREAK SPACE}min. {the_incident()} opened."
+    assert entries["check"].title == f"{the_incident()} resolved."
+    assert max(len(entry.title) for entry in entries.values()) < 40

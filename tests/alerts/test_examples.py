@@ -225,7 +225,7 @@ def test_the_timeline_says_once_that_examples_were_kept() -> None:
     request(FAILING, failed=True)
     collect(incident)
     collect(incident)
-    assert TimelineEntry.objects.get(icon="trace").title == "Kept 1 bad request with spans and log lines as examples."
+    assert TimelineEntry.objects.get(icon="trace").title == "Kept 1 bad request as an example."
 
 
 def test_a_resolved_incident_is_not_looked_at_again() -> None:
