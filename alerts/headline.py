@@ -17,7 +17,12 @@ def title(objective: Objective, share: float | None, since: datetime) -> str:
     else:
         what, which = f"{flow} is failing", "of requests"
     amount = f": {wording.percent(share, 2)} {which}" if share else ""
-    return f"{what}{amount} since {clock(since)}"[:LONGEST]
+    return f"{what}{amount}{ending(since)}"[:LONGEST]
+
+
+def ending(since: datetime) -> str:
+    """What a title says last."""
+    return f" since {clock(since)}"
 
 
 def clock(moment: datetime) -> str:

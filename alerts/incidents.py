@@ -172,6 +172,11 @@ class Impact:
         left = self.budget.exhausted_in(self.burn_now)
         return self.until + left if left else None
 
+    def gone_in(self, at: datetime) -> timedelta | None:
+        """How long after `at` that is. Every page and message that says so says this one, to agree with the others."""
+        exhausted = self.exhausted_at
+        return max(exhausted - at, timedelta(0)) if exhausted else None
+
 
 def main_transition(incident: Incident) -> Transition | None:
     """The firing the incident is about: its first page, or its first ticket when it has no page."""

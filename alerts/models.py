@@ -1,9 +1,12 @@
 """Alert states and their transitions, incidents with examples and timelines, and the outbox of notifications."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from alerts import headline
 from slo.models import BurnTier, Flow
 from telemetry.secrets import SealedField
 
@@ -63,6 +66,16 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"INC-{self.pk}"
+
+    @property
+    def since(self) -> datetime:
+        """When it began: the onset, or the alert when no onset is known."""
+        return self.onset_at or self.opened_at
+
+    @property
+    def what(self) -> str:
+        """The title without its time of day, which stands in UTC; a page prints `since` in the reader's zone."""
+        return self.title.removesuffix(headline.ending(self.since))
 
 
 class Alert(models.Model):

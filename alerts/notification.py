@@ -145,8 +145,8 @@ def _summary(incident: Incident, main: Transition, impact: Impact | None, now: d
         parts.append(f"{_budget(left)} of {objective.name}")
     if incident.resolved_at:
         parts.append(f"resolved at {clock(incident.resolved_at)}")
-    elif impact and (gone := impact.exhausted_at):
-        parts.append(f"all of it is gone in {wording.duration(gone - now)} at this rate" if gone > now else "")
+    elif impact and (left_for := impact.gone_in(now)):
+        parts.append(f"all of it is gone in {wording.duration(left_for)} at this rate")
     return f"{', '.join(part for part in parts if part)}." if any(parts) else main.reason
 
 

@@ -174,7 +174,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _live_context(flow: Flow, now: datetime) -> dict[str, Any]:
     found = standing.of_flow(flow, now)
-    return {"flow": flow, "as_of": now, "standing": found, "banner": standing.banner_of(found)}
+    return {"flow": flow, "as_of": now, "standing": found, "banner": standing.banner_of(found, now)}
 
 
 def _charts(flow: Flow) -> list[tuple[str, str, str]]:

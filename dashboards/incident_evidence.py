@@ -16,11 +16,12 @@ from connectors.telemetry import LogLine
 from dashboards import span_facts, waterfall
 from evidence.spans import tree
 
-# Lines of one severity that are shown; the rest are in the traces.
-MOST_SAID = 12
+# Lines that are shown at once; the others are in a fold.
+MOST_SAID = 8
 # Numbers and identifiers, which differ between requests that say the same.
 _NUMBER = re.compile(r"\b[0-9a-f]{8}[0-9a-f-]{8,}\b|\d+(?:\.\d+)?")
 LEVELS = ("error", "warn", "info", "debug")
+TELLING = ("error", "warn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,11 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class SaidAt:
-    """All that was said at one severity, most widespread first."""
+class Lines:
+    """What was said, worst first: what to read, and what is folded away because it adds little."""
 
-    level: str
-    lines: tuple[Said, ...]
-    more: int
+    shown: tuple[Said, ...] = ()
+    folded: tuple[Said, ...] = ()
 
 
 def readings(incident_id: int, examples: Sequence[Example]) -> tuple[Reading, ...]:
@@ -141,8 +141,8 @@ def parts(examples: Sequence[Example]) -> dict[str, str]:
     }
 
 
-def said(read: Iterable[Reading]) -> list[SaidAt]:
-    """The log lines of the bad examples, equal ones together, by severity."""
+def said(read: Iterable[Reading]) -> Lines:
+    """The log lines of the bad examples, equal ones together: errors first, then the most widespread."""
     # Lines that differ only in numbers say the same; the first one stands for all.
     first: dict[tuple[str, str, str], tuple[LogLine, str]] = {}
     requests: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -151,13 +151,15 @@ def said(read: Iterable[Reading]) -> list[SaidAt]:
             key = (line.level, line.service, _NUMBER.sub("#", line.body))
             first.setdefault(key, (line, one.trace_id))
             requests[key].add(one.trace_id)
-    by_level: dict[str, list[Said]] = defaultdict(list)
-    for same, (line, trace_id) in first.items():
-        said_once = Said(line.level, line.service, line.body, len(requests[same]), trace_id, line.span_id, line.at_ns)
-        by_level[line.level].append(said_once)
-    return [_at(level, by_level[level]) for level in LEVELS if by_level[level]]
+    found = [
+        Said(line.level, line.service, line.body, len(requests[same]), trace_id, line.span_id, line.at_ns)
+        for same, (line, trace_id) in first.items()
+    ]
+    return _folded(sorted(found, key=lambda one: (LEVELS.index(one.level), -one.requests, one.at_ns)))
 
 
-def _at(level: str, lines: list[Said]) -> SaidAt:
-    ordered = sorted(lines, key=lambda one: (-one.requests, one.at_ns))
-    return SaidAt(level, tuple(ordered[:MOST_SAID]), max(0, len(ordered) - MOST_SAID))
+def _folded(ordered: Sequence[Said]) -> Lines:
+    """Beside errors or warnings, what every request says anyway is noise."""
+    telling = [one for one in ordered if one.level in TELLING] or ordered
+    shown = telling[:MOST_SAID]
+    return Lines(tuple(shown), tuple(one for one in ordered if one not in shown))

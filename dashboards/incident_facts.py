@@ -46,19 +46,13 @@ class KeptExample:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the page's live sections are made of."""
+class Gist:
+    """An incident in a sentence and a few numbers: the same at the top of its page and in a banner elsewhere."""
 
     incident: Incident
     as_of: datetime
     since: datetime
-    objective: Objective | None
     impact: Impact | None
-    meters: Sequence[Meter]
-    changes: Sequence[NearChange]
-    examples: Sequence[KeptExample]
-    readings: Sequence[Reading]
-    entries: Sequence[Any]
     clauses: Sequence[incident_story.Clause]
 
     @property
@@ -72,16 +66,6 @@ class Facts:
         return "paging" if self.incident.severity == BurnTier.Severity.PAGE else "burning"
 
     @property
-    def most(self) -> float | None:
-        """The burn rate of a complete outage."""
-        return float(1 / self.objective.allowed_ratio) if self.objective else None
-
-    @property
-    def detection(self) -> timedelta | None:
-        """From the onset to the alert."""
-        return self.incident.opened_at - self.incident.onset_at if self.incident.onset_at else None
-
-    @property
     def budget_left(self) -> float | None:
         return self.impact.budget.left if self.impact else None
 
@@ -92,47 +76,82 @@ class Facts:
     @property
     def gone_in(self) -> timedelta | None:
         """Until the budget is gone at this rate; `None` when it is not burning, or not known."""
-        if self.resolved or self.impact is None or self.impact.exhausted_at is None:
-            return None
-        return max(self.impact.exhausted_at - self.as_of, timedelta(0))
+        return None if self.resolved or self.impact is None else self.impact.gone_in(self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts(Gist):
+    """What the page's live sections are made of."""
+
+    objective: Objective | None
+    meters: Sequence[Meter]
+    changes: Sequence[NearChange]
+    examples: Sequence[KeptExample]
+    readings: Sequence[Reading]
+    entries: Sequence[Any]
+    said: incident_evidence.Lines
 
     @property
-    def said(self) -> list[incident_evidence.SaidAt]:
-        return incident_evidence.said(self.readings)
+    def most(self) -> float | None:
+        """The burn rate of a complete outage."""
+        return float(1 / self.objective.allowed_ratio) if self.objective else None
+
+    @property
+    def detection(self) -> timedelta | None:
+        """From the onset to the alert."""
+        return self.incident.opened_at - self.incident.onset_at if self.incident.onset_at else None
 
     @property
     def bad_examples(self) -> int:
         return sum(one.bad for one in self.readings)
 
 
+def gist(incident: Incident, now: datetime) -> Gist:
+    """A handful of queries; the examples are read once and remembered."""
+    impact = incidents.impact(incident, now)
+    readings = incident_evidence.readings(incident.pk, _kept(incident))
+    changes = _changes(incident.since, readings)
+    return Gist(incident, now, incident.since, impact, _clauses(incident, impact, changes, readings))
+
+
 def facts(incident: Incident, now: datetime) -> Facts:
     main = incidents.main_transition(incident)
     objective = main.alert.tier.objective if main else None
     impact = incidents.impact(incident, now)
-    since = incident.onset_at or incident.opened_at
-    examples = list(incident.examples.defer("spans", "lines"))
+    examples = _kept(incident)
     readings = incident_evidence.readings(incident.pk, examples)
-    changes = _changes(since, readings)
+    changes = _changes(incident.since, readings)
     return Facts(
         incident=incident,
         as_of=now,
-        since=since,
-        objective=objective,
+        since=incident.since,
         impact=impact,
+        clauses=_clauses(incident, impact, changes, readings),
+        objective=objective,
         meters=_meters(incident, objective),
         changes=changes,
         examples=_examples(examples, readings),
         readings=readings,
         entries=list(incident.timeline.select_related("author")[:MOST_ENTRIES]),
-        clauses=incident_story.clauses(
-            incident.flow.name,
-            impact.share if impact else None,
-            _threshold(objective),
-            since,
-            incident.resolved_at,
-            _nearest(changes),
-            incident_evidence.culprit(readings),
-        ),
+        said=incident_evidence.said(readings),
+    )
+
+
+def _kept(incident: Incident) -> list[Example]:
+    return list(incident.examples.defer("spans", "lines"))
+
+
+def _clauses(
+    incident: Incident, impact: Impact | None, changes: Sequence[NearChange], readings: Sequence[Reading]
+) -> list[incident_story.Clause]:
+    return incident_story.clauses(
+        incident.flow.name,
+        impact.share if impact else None,
+        _threshold(impact.objective) if impact else None,
+        incident.since,
+        incident.resolved_at,
+        _nearest(changes),
+        incident_evidence.culprit(readings),
     )
 
 
@@ -149,8 +168,8 @@ def _example_rank(example: Example) -> tuple[bool, bool, float]:
     return example.role == Example.Role.NORMAL, not example.span_id, -example.started_at.timestamp()
 
 
-def _threshold(objective: Objective | None) -> float | None:
-    if objective is None or objective.kind != Objective.Kind.LATENCY or objective.threshold is None:
+def _threshold(objective: Objective) -> float | None:
+    if objective.kind != Objective.Kind.LATENCY or objective.threshold is None:
         return None
     return float(objective.threshold)
 

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET
 
 from alerts.models import Incident
 from dashboards import changes, standing
-from dashboards.standing import Banner, FlowStanding
+from dashboards.incident_facts import Gist
+from dashboards.standing import FlowStanding
 
 WORDS = {
     "paging": "paging",
@@ -28,10 +29,10 @@ SORTS: dict[str, Callable[[FlowStanding], Any]] = {
 }
 
 
-def _banners(flows: Sequence[FlowStanding]) -> list[Banner]:
+def _banners(flows: Sequence[FlowStanding], now: datetime) -> list[Gist]:
     """Paging ones first, then the longest open."""
-    found = [banner for one in flows if (banner := standing.banner_of(one))]
-    return sorted(found, key=lambda banner: (banner.status != "paging", banner.incident.opened_at))
+    found = [banner for one in flows if (banner := standing.banner_of(one, now))]
+    return sorted(found, key=lambda banner: (banner.pill != "paging", banner.incident.opened_at))
 
 
 def _summary(flows: Sequence[FlowStanding]) -> str:
@@ -77,7 +78,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     flows = standing.of_all(now)
     sort = request.GET.get("sort", "")
-    banners = _banners(flows)
+    banners = _banners(flows, now)
     return {
         "as_of": now,
         "flows": sorted(flows, key=SORTS[sort]) if sort in SORTS else flows,

@@ -12,11 +12,11 @@ from decimal import Decimal
 from django.conf import settings
 
 from alerts.models import Alert, Incident
-from dashboards import spark
+from dashboards import incident_facts, spark
+from dashboards.incident_facts import Gist
 from dashboards.running import Reading, readings
 from slo.budget import Budget, burn
 from slo.models import BurnTier, Flow, Objective
-from slo.windows import Totals
 
 # Worst first: also the order of the flows on a page.
 STATUSES = ("paging", "burning", "no-data", "ok")
@@ -34,11 +34,7 @@ class ObjectiveStanding:
     status: str
     tier: BurnTier | None
     budget_left: float | None
-    # When the budget is gone if it burns on like this; None for never or unknown.
-    gone_in: timedelta | None
     burn: float | None
-    # What burns: the bad events among all over the tier's long window.
-    burning: Totals
     coverage: float | None
     spark: spark.Spark | None
     # Why there is no data, in a sentence; empty while it is measured.
@@ -51,10 +47,6 @@ class ObjectiveStanding:
     @property
     def firing(self) -> bool:
         return self.status in ("paging", "burning")
-
-    @property
-    def overspent(self) -> bool:
-        return self.budget_left is not None and self.budget_left <= 0
 
     @property
     def long(self) -> timedelta:
@@ -81,22 +73,9 @@ class FlowStanding:
         return min((one.budget_left for one in self.objectives if one.budget_left is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """An open incident, with the objective of its flow that is worst."""
-
-    incident: Incident
-    worst: ObjectiveStanding | None
-
-    @property
-    def status(self) -> str:
-        return "paging" if self.incident.severity == BurnTier.Severity.PAGE else "burning"
-
-
-def banner_of(flow: FlowStanding) -> Banner | None:
-    if flow.incident is None:
-        return None
-    return Banner(flow.incident, flow.objectives[0] if flow.objectives else None)
+def banner_of(flow: FlowStanding, now: datetime) -> Gist | None:
+    """The flow's open incident in a sentence: some queries for each, of which a flow has one at most."""
+    return incident_facts.gist(flow.incident, now) if flow.incident else None
 
 
 def of_all(now: datetime) -> list[FlowStanding]:
@@ -110,7 +89,7 @@ def of_flow(flow: Flow, now: datetime) -> FlowStanding:
 
 def _standings(flows: Sequence[Flow], now: datetime) -> list[FlowStanding]:
     objectives = list(Objective.objects.filter(archived_at=None, flow__in=flows).select_related("source", "flow"))
-    unresolved = Incident.objects.unresolved().filter(flow__in=flows).select_related("acknowledged_by")
+    unresolved = Incident.objects.unresolved().filter(flow__in=flows).select_related("flow", "acknowledged_by")
     incidents = {incident.flow_id: incident for incident in unresolved}
     by_flow: dict[int, list[ObjectiveStanding]] = {flow.pk: [] for flow in flows}
     for one in _of_objectives(objectives, now):
@@ -143,15 +122,12 @@ def _standing(
 ) -> ObjectiveStanding:
     stale = _why_stale(objective, reading.reason, now)
     budget = Budget(reading.window, objective.target, objective.window)
-    burns = burn(reading.long, objective.target)
     return ObjectiveStanding(
         objective=objective,
         status=_status(tiers, stale),
         tier=tier,
         budget_left=budget.left,
-        gone_in=budget.exhausted_in(burns),
-        burn=burns,
-        burning=reading.long,
+        burn=burn(reading.long, objective.target),
         coverage=reading.window.coverage if reading.window.measured else None,
         spark=_spark(objective, tier, reading),
         stale=stale,
