@@ -24,6 +24,9 @@ type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV4_IN_IPV6 = (1 << 32) - 1
+# All that IPv6 hands out to the public; outside of it are old forms that wrap IPv4 and sites' own addresses, which
+# `is_global` takes for public.
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
 
 def session(allowed: Sequence[str], verify: bool = True) -> "Session":
@@ -124,7 +127,11 @@ class _Guarded(HTTPConnection):
 
 
 def _resolve(host: str, port: int | None) -> list[Address]:
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        # A label that is empty or longer than 63 letters: no name server is asked for it.
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
     # The scope of a link-local address (fe80::1%eth0) says nothing about where it leads.
     texts = dict.fromkeys(cast(str, answer[4][0]).split("%")[0] for answer in found)
     return [ipaddress.ip_address(text) for text in texts]
@@ -157,6 +164,8 @@ def _within(address: Address, networks: Sequence[ipaddress.IPv4Network | ipaddre
 
 def _is_public(address: Address) -> bool:
     meant = _meant(address)
+    if isinstance(meant, ipaddress.IPv6Address) and meant not in _PUBLIC_IPV6:
+        return False
     return meant.is_global and not meant.is_multicast
 
 

@@ -35,8 +35,9 @@ def address_of(text: str) -> str:
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and bool(host.encode("idna")) and parts.port != 0
+    except ValueError:  # a port that is no number, a host name with an empty or an endless part
         return False
 
 

@@ -36,6 +36,18 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
         "http://[64:ff9b::a00:1]",
         "http://0.0.0.0",
         "http://224.0.0.1",
+        "http://[::]",
+        "http://[::127.0.0.1]",
+        "http://[::ffff:0:10.0.0.1]",
+        "http://[2002:a00:1::]",
+        "http://[fec0::1]",
+        "http://[fe80::1]",
+        "http://100.64.0.1",
+        "http://2130706433",
+        "http://0177.0.0.1",
+        "http://0x7f.1",
+        "http://127.1",
+        "http://93.184.216.34@127.0.0.1",
     ],
 )
 def test_an_internal_address_is_refused(url: str) -> None:
@@ -83,6 +95,13 @@ def test_a_name_that_does_not_resolve_yet_passes_the_form(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     egress.check("http://soon.example", [])
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_can_be_none_does_not_resolve(host: str) -> None:
+    egress.check(f"http://{host}/", [])
+    with egress.session([]) as session, pytest.raises(requests.ConnectionError, match="Name or service not known"):
+        session.get(f"http://{host}/")
 
 
 def test_a_name_that_resolves_inwards_the_second_time_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,8 @@ class TestSources:
             ("ftp://prometheus", "This is no address"),
             ("http://", "This is no address"),
             ("http://prometheus:port", "This is no address"),
+            ("http://prometheus..example/", "This is no address"),
+            (f"http://{'p' * 64}.example/", "This is no address"),
             ("http://olga:secret@prometheus", "Take the name and password out"),
             ("http://169.254.169.254/latest", "169.254.169.254"),
             ("javascript:alert(1)", "This is no address"),
@@ -176,6 +178,7 @@ class TestChannels:
         [
             ({"kind": "webhook", "url": ""}, "Give the address"),
             ({"kind": "webhook", "url": "hooks"}, "This is no address"),
+            ({"kind": "webhook", "url": "http://hooks..example/"}, "This is no address"),
             ({"kind": "webhook", "url": "http://169.254.169.254/"}, "169.254.169.254"),
             ({"kind": "email", "to": ""}, "at least one"),
             ({"kind": "email", "to": "a@example.org, bob"}, "“bob” is no e-mail address"),
