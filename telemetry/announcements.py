@@ -91,7 +91,7 @@ def _time(value: Any, now: datetime) -> tuple[datetime, list[str]]:
         at = _moment(value)
     except (ValueError, OverflowError, OSError):
         return now, [hint]
-    if at is None or at.tzinfo is None:
+    if at is None:
         return now, [hint]
     if at > now + AHEAD:
         return now, ["`at` is more than an hour ahead of Fireline's clock. Announce a change when it happens."]
@@ -101,7 +101,9 @@ def _time(value: Any, now: datetime) -> tuple[datetime, list[str]]:
 def _moment(value: Any) -> datetime | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
-    return parse_datetime(value) if isinstance(value, str) else None
+    at = parse_datetime(value) if isinstance(value, str) else None
+    # Kept in UTC, where the first hours of the year 1 in the east are before all time: an OverflowError at once.
+    return at.astimezone(UTC) if at and at.tzinfo else None
 
 
 def _objections(attributes: Any) -> list[str]:

@@ -85,6 +85,8 @@ def test_unix_seconds_are_a_time_too(announce):
         ("at", "2026-03-01T14:03:00", "with its zone"),
         ("at", "2026-13-41T14:03:00Z", "with its zone"),
         ("at", 1e300, "with its zone"),
+        ("at", "0001-01-01T00:00:00+14:00", "with its zone"),
+        ("at", "9999-12-31T23:00:00-12:00", "with its zone"),
         ("at", True, "with its zone"),
         ("at", "2999-01-01T00:00:00Z", "ahead of Fireline's clock"),
         ("attributes", [], "must be an object"),
