@@ -193,4 +193,6 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("FIRELINE_LOG_LEVEL", "INFO")},
+    # At DEBUG it writes the path of every call, and a webhook's path is its secret.
+    "loggers": {"urllib3": {"level": "INFO"}},
 }
