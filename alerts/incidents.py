@@ -1,10 +1,11 @@
 """Incidents: opened by a flow's first firing alert, resolved when none fires; what people do, what they cost."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from alerts import headline, outbox, timeline
@@ -99,7 +100,10 @@ def _resolve(incident: Incident, transition: Transition, now: datetime) -> None:
 
 def onset_of(tier: BurnTier, fired_at: datetime) -> Onset | None:
     """When the burning that fired this tier began, from the ledger's counts over its long window."""
-    start = fired_at - min(tier.long, LOOK_BACK)
+    before = Incident.objects.filter(flow=tier.objective.flow_id, resolved_at__lte=fired_at)
+    # What burned before the last incident ended was that incident's.
+    ended = before.aggregate(last=Max("resolved_at"))["last"]
+    start = max(fired_at - min(tier.long, LOOK_BACK), ended or datetime.min.replace(tzinfo=UTC))
     slices = Slice.objects.filter(objective=tier.objective, end__gt=start, end__lte=fired_at, total__isnull=False)
     rows = slices.order_by("end").values_list("start", "bad", "total")
     return onset([Count(begin, bad or 0.0, total or 0.0) for begin, bad, total in rows])

@@ -318,3 +318,15 @@ def test_an_entry_of_the_timeline_begins_with_what_happened_in_a_few_words() -> 
     assert entries["bell"].text == f"1\N{NO-BREAK SPACE}h / 5\N{NO-BREAK SPACE}min. {the_incident()} opened."
     assert entries["check"].title == f"{the_incident()} resolved."
     assert max(len(entry.title) for entry in entries.values()) < 40
+
+
+def test_the_onset_is_looked_for_after_the_end_of_the_last_incident() -> None:
+    checkout = watched()
+    go_on(checkout, [BAD] * 6 + [GOOD] * 12)
+    first = the_incident()
+    assert first.resolved_at is not None
+    at = go_on(checkout, [BAD, BAD])
+    second = Incident.objects.get(resolved_at=None)
+    assert second.pk != first.pk
+    assert second.since > first.resolved_at
+    assert second.onset_at == at - 2 * MINUTE
