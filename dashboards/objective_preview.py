@@ -22,7 +22,7 @@ from dashboards.objective_charts import Picture
 from dashboards.objective_form import Draft, ObjectiveForm
 from dashboards.objective_rows import Unreadable, limit, matcher_rows
 from slo import preview
-from slo.counting import WINDOW, promql, selector
+from slo.counting import WINDOW, Sli, promql, selector
 from slo.models import Flow
 from slo.preview import Preview
 from slo.tiers import Tier
@@ -78,11 +78,25 @@ def context(form: ObjectiveForm, now: datetime) -> dict[str, Any]:
     try:
         with client_for(draft.source) as client:
             tried = preview.preview(draft.sli, draft.target, draft.window, draft.tiers, client, now)
+            unknown = [] if tried.budget.totals.bad else _unknown_labels(draft.sli, client, now)
     except StoreError as error:
         return found | {"preview_error": _sentence(error, draft)}
     for row in form.rows.tiers:
         row.bad = float(row.tier.budget_share) * tried.budget.allowed if row.tier else None
-    return found | _shown(tried, form.flow)
+    return found | _shown(tried, form.flow) | {"unknown_labels": unknown}
+
+
+def _unknown_labels(sli: Sli, client: Prometheus, now: datetime) -> list[str]:
+    """Labels by which a bad event should be known, but which no series has: a misspelt one finds nothing bad, ever."""
+    asked = [matcher.label for matcher in sli.bad_matchers if not sli.by_expression]
+    if not asked:
+        return []
+    try:
+        known = client.label_names([selector(sli.metric, sli.matchers)], now - metric_facts.RECENT, now)
+    except StoreError:
+        # Only a hint: the preview itself is there.
+        return []
+    return [label for label in dict.fromkeys(asked) if known and label not in known]
 
 
 def _sentence(error: StoreError, draft: Draft) -> str:

@@ -143,6 +143,14 @@ class TestWithAPrometheus:
     def test_a_rule_that_makes_everything_bad_is_pointed_out(self, owner: Client, server: PrometheusServer) -> None:
         assert "Every event would be bad" in tried(owner, server.url, bad_value=".*").text
 
+    def test_a_label_that_no_series_has_is_pointed_out_because_nothing_would_ever_be_bad(
+        self, owner: Client, server: PrometheusServer
+    ) -> None:
+        assert "No series of this metric has the label status" in tried(owner, server.url, bad_label="status").text
+
+    def test_a_value_that_no_series_has_yet_is_fine(self, owner: Client, server: PrometheusServer) -> None:
+        assert "has the label" not in tried(owner, server.url, bad_value="404").text
+
     def test_it_counts_the_places_that_differ_from_what_is_stored(
         self, owner: Client, server: PrometheusServer
     ) -> None:
