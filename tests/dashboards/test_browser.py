@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, ViewportSize, sync_playwright
 from playwright.sync_api import expect as playwright_expect
 from pytest_django.live_server_helper import LiveServer
 
+from alerts import frozen
 from slo.models import Flow
 from tests.dashboards.elsewhere import Elsewhere, started
-from tests.dashboards.everything import make_shop
-from tests.make import make_user
+from tests.dashboards.everything import make_change, make_shop
+from tests.dashboards.requests import line, make_example, make_incident
+from tests.make import make_objective, make_tiers, make_user
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases="__all__")]
 
@@ -244,3 +246,66 @@ def test_on_a_phone_the_rest_of_the_navigation_is_under_more(page: Page) -> None
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+PHONE = ViewportSize(width=390, height=844)
+OVERFLOWING = """selector => [...document.querySelectorAll(selector)]
+    .filter(one => one.getBoundingClientRect().right > one.closest(".card, .tile").getBoundingClientRect().right - 1
+        || one.scrollWidth > one.clientWidth).length"""
+
+
+def test_on_a_phone_a_long_time_fits_its_tile(page: Page) -> None:
+    incident = make_incident()
+    page.set_viewport_size(PHONE)
+    page.goto(f"/incidents/{incident.pk}/")
+    expect(page.locator(".tile .v")).to_have_count(5)
+    page.evaluate(
+        "for (const one of document.querySelectorAll('.tile .v')) one.textContent = '23\u00a0h\u00a059\u00a0min'"
+    )
+    assert page.evaluate(OVERFLOWING, ".tile .v") == 0
+
+
+def test_on_a_phone_what_a_change_says_of_itself_wraps(page: Page) -> None:
+    make_change(attributes={"previous.version": "2026.11.2-rc1", "deployment.environment.name": "production-eu-west"})
+    page.set_viewport_size(PHONE)
+    page.goto("/changes/")
+    expect(page.locator("th .sub")).to_have_count(1)
+    assert page.evaluate(OVERFLOWING, "th .sub") == 0
+
+
+def test_on_a_phone_a_tier_is_removed_in_the_corner_of_its_card(page: Page) -> None:
+    objective = make_objective()
+    make_tiers(objective)
+    page.set_viewport_size(PHONE)
+    page.goto(f"/objectives/{objective.pk}/edit/")
+    cross = page.get_by_label("Remove tier 2").bounding_box()
+    severity = page.get_by_label("Severity of tier 2").bounding_box()
+    assert cross
+    assert severity
+    assert severity["y"] <= cross["y"] + cross["height"] / 2 <= severity["y"] + severity["height"]
+    assert cross["x"] >= severity["x"] + severity["width"]
+
+
+def test_what_somebody_unfolded_stays_open_when_more_is_said(page: Page) -> None:
+    incident = make_incident()
+    said = [line("refused", "1", severity=17), line("order read", "1")]
+    make_example(incident, "a" * 32, lines=frozen.lines_of(said))
+    page.clock.install()
+    page.goto(f"/incidents/{incident.pk}/")
+    page.get_by_text("1 more", exact=True).click()
+    expect(page.get_by_text("order read")).to_be_visible()
+    make_example(incident, "b" * 32, lines=frozen.lines_of([line("cart read", "1", trace_id="b" * 32)]))
+    poll(page)
+    expect(page.get_by_text("2 more", exact=True)).to_be_visible()
+    expect(page.get_by_text("order read")).to_be_visible()
+
+
+def test_the_links_of_an_incident_lead_where_they_say(page: Page) -> None:
+    incident = make_incident()
+    make_example(incident)
+    page.goto(f"/incidents/{incident.pk}/")
+    page.get_by_role("link", name="1 example trace").click()
+    expect(page.locator(":target")).to_contain_text("Example traces")
+    page.get_by_role("link", name="Failed requests now").click()
+    expect(page.get_by_label("Flow", exact=True)).to_have_value("checkout")
+    expect(page.get_by_label("Outcome")).to_have_value("failed")
