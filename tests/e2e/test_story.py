@@ -81,7 +81,7 @@ def defines_an_objective(page: Page, stack: Stack) -> None:
     page.get_by_label("Target").fill("99.9")
     page.get_by_label("Window", exact=True).select_option(label="Rolling, 7\N{NO-BREAK SPACE}days")
     page.get_by_role("button", name="Use the SRE workbook").click()
-    # The tiers follow the window, and with them the form is drawn anew.
+    # The tiers follow the window, and are drawn anew.
     expect(page.locator("[name=tiers_for]")).to_have_value(str(7 * 86_400))
     shorten_the_short_windows(page)
     preview = page.get_by_label("Preview", exact=True)
@@ -111,6 +111,8 @@ def shorten_the_short_windows(page: Page) -> None:
     expect(shorts).to_have_count(3)
     for short in shorts.all():
         short.select_option("60")
+    for short in shorts.all():
+        expect(short).to_have_value("60")
 
 
 def the_incident_appears_by_itself(page: Page) -> str:
