@@ -12,7 +12,7 @@ from dashboards import overview
 from tests.dashboards.everything import TRACE_ID, make_evidence, make_shop
 from tests.make import make_user
 
-pytestmark = pytest.mark.django_db(databases=["default", "telemetry"])
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 HUGE = "9" * 30
 ENDLESS = "9" * 5000
