@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from launcher import logs
 from launcher.child import Child
 from launcher.errors import CannotStart
 
@@ -68,7 +69,7 @@ class Supervisor:
 
     def run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
         """Raises `CannotStart` when a program does not become ready or keeps ending; all are stopped by then."""
-        self._rotate_logs()
+        logs.rotate(self.logs)
         before = self._listen()
         try:
             for stage in stages:
@@ -77,6 +78,7 @@ class Supervisor:
             while True:
                 self._pause()
                 self._revive()
+                logs.bound(self.logs)
         except Stopped:
             return 0
         finally:
@@ -101,11 +103,6 @@ class Supervisor:
         if self.signals:
             raise Stopped
         time.sleep(_PAUSE)
-
-    def _rotate_logs(self) -> None:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        for log in self.logs.glob("*.log"):
-            log.replace(log.with_suffix(".log.1"))
 
     # -- Starting ---------------------------------------------------------------------------------------------
 
