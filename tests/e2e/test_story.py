@@ -80,7 +80,6 @@ def defines_an_objective(page: Page, stack: Stack) -> None:
     matcher(page, "label of bad events", 1, "http_response_status_code", "=~", "5..")
     page.get_by_label("Target").fill("99.9")
     page.get_by_label("Window", exact=True).select_option(label="Rolling, 7\N{NO-BREAK SPACE}days")
-    page.get_by_role("button", name="Use the SRE workbook").click()
     # The tiers follow the window, and are drawn anew.
     expect(page.locator("[name=tiers_for]")).to_have_value(str(7 * 86_400))
     shorten_the_short_windows(page)
@@ -107,7 +106,7 @@ def matcher(page: Page, what: str, number: int, label: str, operator: str, value
 def shorten_the_short_windows(page: Page) -> None:
     """One minute each: an alert lasts as long as its short window remembers the fault."""
     shorts = page.get_by_label(re.compile(r"^Short window of tier \d+$"))
-    # For 7 days the workbook's four become three; before, the form still has those of the window it began with.
+    # For 7 days the workbook's four become three.
     expect(shorts).to_have_count(3)
     for short in shorts.all():
         short.select_option("60")
