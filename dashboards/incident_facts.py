@@ -33,7 +33,7 @@ class NearChange:
 
     @property
     def apart(self) -> timedelta:
-        return abs(self.before)
+        return incident_story.whole_seconds(abs(self.before))
 
 
 @dataclass(frozen=True, slots=True)

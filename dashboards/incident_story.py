@@ -36,10 +36,15 @@ def clauses(
     parts.append(Clause("from" if resolved else "since", "#burn", at=since, until=resolved))
     if change:
         title, before = change
-        parts.append(Clause(f"{duration(before)} after {title}", "#changes"))
+        parts.append(Clause(f"{duration(whole_seconds(before))} after {title}", "#changes"))
     if culprit:
         parts.append(Clause(_culprit(culprit), "#examples"))
     return [_joined(part, parts, place) for place, part in enumerate(parts)]
+
+
+def whole_seconds(length: timedelta) -> timedelta:
+    """At least one: an onset is no more exact than its slice, and milliseconds would pretend that it is."""
+    return timedelta(seconds=max(1, round(length.total_seconds())))
 
 
 def _joined(part: Clause, parts: list[Clause], place: int) -> Clause:

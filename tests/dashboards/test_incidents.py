@@ -38,6 +38,14 @@ def make_change(**fields) -> Change:
 
 
 # -- What it says
+def test_the_time_from_a_change_to_the_onset_pretends_no_milliseconds(owner: Client):
+    incident = make_incident()
+    make_change(at=(incident.onset_at or NOON) - timedelta(milliseconds=845))
+    text = shown(owner, incident).text
+    assert "1\u00a0s after payment 2026.11.3" in text
+    assert "845" not in text
+
+
 def test_the_headline_says_what_since_when_after_what_and_where(owner: Client):
     incident = make_incident()
     make_change()
