@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,6 +17,7 @@ from connectors.errors import StoreError
 from connectors.telemetry import TraceQuery, TraceSummary
 from dashboards import flow_charts, standing, traffic
 from dashboards.forms import StyledModelForm
+from slo.archive import bring_back
 from slo.models import Flow
 from telemetry.stores import trace_stores
 
@@ -122,7 +122,7 @@ def archive(request: HttpRequest, slug: str) -> HttpResponse:
     flow = get_object_or_404(Flow, slug=slug)
     problem = ""
     if request.method == "POST":
-        problem = _bring_back(flow) if flow.archived_at else _archive(flow)
+        problem = bring_back(flow) if flow.archived_at else _archive(flow)
         if not problem:
             messages.success(request, f"{flow.name} is {'back' if flow.archived_at else 'archived'}.")
             return redirect("flow", slug=flow.slug) if flow.archived_at else redirect("flows")
@@ -136,17 +136,6 @@ def _archive(flow: Flow) -> str:
     if incident:
         return f"{incident} is still open. Archive the flow when it has resolved."
     Flow.objects.active().filter(pk=flow.pk).update(archived_at=timezone.now())
-    return ""
-
-
-def _bring_back(flow: Flow) -> str:
-    revived = Flow.objects.get(pk=flow.pk)
-    revived.archived_at = None
-    try:
-        revived.validate_constraints()
-    except ValidationError as error:
-        return " ".join(error.messages)
-    Flow.objects.filter(pk=flow.pk).update(archived_at=None)
     return ""
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError, models, transaction
 from django.db.models.functions import NullIf
@@ -20,6 +19,7 @@ from alerts.models import Incident
 from alerts.tasks import measure, queue
 from dashboards import objective_charts, objective_preview, objective_standing
 from dashboards.objective_form import ObjectiveForm
+from slo.archive import bring_back
 from slo.counting import promql
 from slo.definitions import restarts_ledger, save_objective, sli_of
 from slo.models import Flow, Objective, Slice
@@ -115,7 +115,7 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         archived = objective.archived_at is not None
-        problem = _bring_back(objective) if archived else _archive(objective)
+        problem = bring_back(objective) if archived else _archive(objective)
         if not problem:
             messages.success(request, f"{objective.name} is {'back' if archived else 'archived'}.")
             return redirect("objective", pk=pk) if archived else redirect("flow", slug=objective.flow.slug)
@@ -126,17 +126,6 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _archive(objective: Objective) -> str:
     Objective.objects.filter(pk=objective.pk, archived_at=None).update(archived_at=timezone.now())
-    return ""
-
-
-def _bring_back(objective: Objective) -> str:
-    revived = Objective.objects.get(pk=objective.pk)
-    revived.archived_at = None
-    try:
-        revived.validate_constraints()
-    except ValidationError as error:
-        return " ".join(error.messages)
-    Objective.objects.filter(pk=objective.pk).update(archived_at=None)
     return ""
 
 
