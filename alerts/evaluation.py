@@ -16,7 +16,7 @@ from alerts.headline import clock
 from alerts.models import Alert, Transition
 from slo import instants, ledger, states
 from slo.definitions import tier_of
-from slo.models import BurnTier, Objective, Slice
+from slo.models import AlertRule, Objective, Slice
 from slo.states import AlertState, Reading
 from slo.tiers import Tier
 from slo.windows import Mark, Totals, difference
@@ -223,7 +223,7 @@ def _retire(alert: Alert, now: datetime) -> None:
         _transit(alert, Alert.State.FIRING, Alert.State.RESOLVED, reason, alert.numbers, now, now)
 
 
-def _what_was_archived(tier: BurnTier) -> str:
+def _what_was_archived(tier: AlertRule) -> str:
     if tier.archived_at:
         return "this tier"
     return "the objective" if tier.objective.archived_at else "the flow"

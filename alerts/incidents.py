@@ -13,7 +13,7 @@ from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
 from evidence.onset import Count, Onset, onset
 from slo import ledger
 from slo.budget import Budget, burn
-from slo.models import BurnTier, Flow, Objective, Slice
+from slo.models import AlertRule, Flow, Objective, Slice
 from slo.windows import Totals
 
 # How far before the alert an onset is looked for, at most. A longer look would find the last incident's.
@@ -63,7 +63,7 @@ def _open(flow: Flow, transition: Transition, now: datetime) -> Incident:
 
 def _raise_severity(incident: Incident, transition: Transition) -> bool:
     tier = transition.alert.tier
-    if tier.severity != BurnTier.Severity.PAGE or incident.severity == BurnTier.Severity.PAGE:
+    if tier.severity != AlertRule.Severity.PAGE or incident.severity == AlertRule.Severity.PAGE:
         return False
     incident.severity = tier.severity
     # The first example requests are from before it got worse.
@@ -98,7 +98,7 @@ def _resolve(incident: Incident, transition: Transition, now: datetime) -> None:
     outbox.owe(incident, Delivery.Event.RESOLVED, transition, now)
 
 
-def onset_of(tier: BurnTier, fired_at: datetime) -> Onset | None:
+def onset_of(tier: AlertRule, fired_at: datetime) -> Onset | None:
     """When the burning that fired this tier began, from the ledger's counts over its long window."""
     before = Incident.objects.filter(flow=tier.objective.flow_id, resolved_at__lte=fired_at)
     # What burned before the last incident ended was that incident's.

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from alerts import headline
-from slo.models import BurnTier, Flow
+from slo.models import AlertRule, Flow, Objective
 from telemetry.secrets import SealedField
 
 
@@ -28,7 +28,7 @@ class Incident(models.Model):
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="incidents")
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
     # The worst severity it has had; a ticket that starts to page is a paging incident from then on.
-    severity = models.CharField(max_length=10, choices=BurnTier.Severity)
+    severity = models.CharField(max_length=10, choices=AlertRule.Severity)
     title = models.CharField(max_length=300)
     # The end of the slice that fired; the onset is earlier.
     opened_at = models.DateTimeField()
@@ -78,31 +78,63 @@ class Incident(models.Model):
         return self.title.removesuffix(headline.ending(self.since))
 
 
+class Cursor(models.Model):
+    """How far the alerts of an objective have been evaluated; moves only forward, by a conditional update."""
+
+    objective = models.OneToOneField(Objective, on_delete=models.CASCADE, related_name="cursor")
+    # The generation whose ledgers they were shown; another one starts anew at its newest slice.
+    generation = models.PositiveIntegerField()
+    # The end of the last slice they have seen.
+    evaluated_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.objective_id} until {self.evaluated_until:%F %T}"
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def firing(self) -> "AlertQuerySet":
+        return self.filter(state=Alert.State.FIRING)
+
+    def burning(self) -> "AlertQuerySet":
+        """Those of tiers: what incidents are made of."""
+        return self.filter(tier__kind=AlertRule.Kind.BURN)
+
+
 class Alert(models.Model):
-    """The state of one tier. Moves by conditional update, and only forward in time."""
+    """The state of one alert rule for one group of its objective. Moves by conditional update, and only forward in time.
+
+    There is no row while nothing ever happened: then the state is inactive.
+    """
 
     class State(models.TextChoices):
         INACTIVE = "inactive", "Inactive"
         FIRING = "firing", "Firing"
         RESOLVED = "resolved", "Resolved"
 
-    tier = models.OneToOneField(BurnTier, on_delete=models.CASCADE, related_name="alert")
+    tier = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="alerts")
+    # The group's text, as its ledger has it; empty without grouping.
+    group = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.INACTIVE)
     since = models.DateTimeField(null=True)
     # Set while unmeasured: the state neither fires nor resolves.
     frozen_since = models.DateTimeField(null=True)
     # Set while firing and the short window is calm; it resolves when that has lasted long enough.
     calm_since = models.DateTimeField(null=True)
-    # The end of the last slice this state has seen.
-    evaluated_until = models.DateTimeField(null=True)
-    # The reading behind the state: see alerts.evaluation.numbers_of.
+    # Set while a page of the same objective and group fires: a ticket then says nothing of its own.
+    silenced_since = models.DateTimeField(null=True)
+    # The reading behind the state when the row was last written: see alerts.evaluation.numbers_of.
     numbers = models.JSONField(default=dict)
     # The sentence that says why it does (not) fire.
     reason = models.CharField(max_length=300, blank=True)
     incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
 
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tier", "group"], name="alert_once")]
+
     def __str__(self) -> str:
-        return f"{self.tier} {self.state}"
+        return f"{self.tier}{self.group} {self.state}"
 
 
 class Transition(models.Model):
@@ -232,9 +264,13 @@ class Delivery(models.Model):
         OPENED = "opened", "Opened"
         RAISED = "raised", "Raised to a page"
         RESOLVED = "resolved", "Resolved"
+        # Of budget and no-data rules, which belong to no incident.
+        NOTICED = "noticed", "Noticed"
+        CLEARED = "cleared", "Cleared"
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="deliveries")
+    # None for what a budget or no-data rule says.
+    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
     event = models.CharField(max_length=10, choices=Event)
     # The transition that caused it: one notification per cause and channel, however often the cause is handled.
     transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")

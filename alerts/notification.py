@@ -12,7 +12,7 @@ from alerts.headline import clock
 from alerts.incidents import Impact
 from alerts.models import Channel, Delivery, Example, Incident, Transition
 from slo import wording
-from slo.models import BurnTier
+from slo.models import AlertRule
 
 VERSION = 1
 TEST = "test"
@@ -186,7 +186,7 @@ def _facts(incident: Incident, main: Transition, impact: Impact | None, example:
     return facts
 
 
-def _burn(tier: BurnTier, numbers: dict[str, Any]) -> str:
+def _burn(tier: AlertRule, numbers: dict[str, Any]) -> str:
     return (
         f"{wording.burn(numbers['burn_long'])} over {wording.duration(tier.long)} and "
         f"{wording.burn(numbers['burn_short'])} over {wording.duration(tier.short)} when it fired, "

@@ -6,7 +6,7 @@ from typing import Any
 from alerts import links
 from alerts.incidents import Impact
 from alerts.models import Example, Incident, Transition
-from slo.models import BurnTier
+from slo.models import AlertRule
 
 
 def details(
@@ -48,7 +48,7 @@ def details(
     }
 
 
-def _burn_numbers(tier: BurnTier, numbers: dict[str, Any]) -> dict[str, Any]:
+def _burn_numbers(tier: AlertRule, numbers: dict[str, Any]) -> dict[str, Any]:
     return {
         "long_seconds": tier.long.total_seconds(),
         "short_seconds": tier.short.total_seconds(),

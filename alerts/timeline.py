@@ -6,7 +6,7 @@ from alerts.headline import clock
 from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
 from evidence.onset import Onset
 from slo import wording
-from slo.models import BurnTier
+from slo.models import AlertRule
 
 Kind = TimelineEntry.Kind
 
@@ -43,7 +43,7 @@ def began(incident: Incident, onset: Onset) -> None:
 
 def fired(incident: Incident, transition: Transition, *, opened: bool, held_back: bool) -> None:
     tier = transition.alert.tier
-    does = "pages" if tier.severity == BurnTier.Severity.PAGE else "asks for a ticket"
+    does = "pages" if tier.severity == AlertRule.Severity.PAGE else "asks for a ticket"
     then = f"{incident} opened." if opened else "Same incident, nobody is told again." if held_back else ""
     write(
         incident,
@@ -110,11 +110,11 @@ def _event(delivery: Delivery) -> str:
     return f"{delivery.incident} {delivery.get_event_display().lower()}."
 
 
-def tier_words(tier: BurnTier) -> str:
+def tier_words(tier: AlertRule) -> str:
     """`page over 1 h / 5 min`."""
     return f"{tier.severity} over {windows(tier)}"
 
 
-def windows(tier: BurnTier) -> str:
+def windows(tier: AlertRule) -> str:
     """`1 h / 5 min`."""
     return f"{wording.duration(tier.long)} / {wording.duration(tier.short)}"

@@ -12,7 +12,7 @@ from dashboards import incident_evidence, incident_story, meters
 from dashboards.changes import ICONS
 from dashboards.incident_evidence import Reading
 from dashboards.meters import Meter
-from slo.models import BurnTier, Objective
+from slo.models import AlertRule, Objective
 from telemetry.models import Change
 
 # Changes that are listed: this long before the onset, and this long after.
@@ -63,7 +63,7 @@ class Gist:
     def pill(self) -> str:
         if self.resolved:
             return "resolved"
-        return "paging" if self.incident.severity == BurnTier.Severity.PAGE else "burning"
+        return "paging" if self.incident.severity == AlertRule.Severity.PAGE else "burning"
 
     @property
     def budget_left(self) -> float | None:
@@ -178,8 +178,8 @@ def _meters(incident: Incident, objective: Objective | None) -> list[Meter]:
     """The main objective's tiers, then those of other objectives that take part in the incident."""
     if objective is None:
         return []
-    own = BurnTier.objects.filter(objective=objective, archived_at=None)
-    others = BurnTier.objects.filter(alert__incident=incident, alert__state=Alert.State.FIRING).exclude(
+    own = AlertRule.objects.filter(objective=objective, archived_at=None)
+    others = AlertRule.objects.filter(alert__incident=incident, alert__state=Alert.State.FIRING).exclude(
         objective=objective
     )
     rows = (own | others).distinct().select_related("alert", "objective").order_by("severity", "long")

@@ -23,7 +23,7 @@ from dashboards import burn_chart, incident_facts
 from dashboards.burn_chart import Mark
 from slo import ledger
 from slo.definitions import tier_of
-from slo.models import BurnTier, Flow
+from slo.models import AlertRule, Flow
 from telemetry.models import Change
 
 PER_PAGE = 30
@@ -170,7 +170,7 @@ def chart(request: HttpRequest, pk: int) -> JsonResponse:
     return JsonResponse(drawn, json_dumps_params={"allow_nan": False})
 
 
-def worst_tier(incident: Incident) -> BurnTier | None:
+def worst_tier(incident: Incident) -> AlertRule | None:
     """The tier whose windows are drawn: a firing one, pages first; else the one that opened the incident."""
     firing = Alert.objects.filter(incident=incident, state=Alert.State.FIRING)
     # Alphabetically, page comes before ticket.
@@ -185,7 +185,7 @@ def _marks(incident: Incident, start: datetime, end: datetime) -> list[Mark]:
     marks = [Mark(change.at, change.title) for change in Change.objects.filter(at__range=(start, end))[:4]]
     if incident.onset_at:
         marks.append(Mark(incident.onset_at, "onset"))
-    paged = incident.severity == BurnTier.Severity.PAGE
+    paged = incident.severity == AlertRule.Severity.PAGE
     marks.append(Mark(incident.opened_at, "paged" if paged else "ticket", "page" if paged else ""))
     if incident.resolved_at:
         marks.append(Mark(incident.resolved_at, "resolved"))

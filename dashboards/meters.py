@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from slo.models import BurnTier
+from slo.models import AlertRule
 
 # The scale's left end; slower burns have no length.
 LEAST = 0.1
@@ -33,7 +33,7 @@ class Meter:
     factor_at: float
 
 
-def meter(tier: BurnTier, target: Decimal, window: timedelta, *, objective: str = "") -> Meter:
+def meter(tier: AlertRule, target: Decimal, window: timedelta, *, objective: str = "") -> Meter:
     """`objective` is named when the meter stands among those of another one."""
     alert = getattr(tier, "alert", None)
     numbers: Mapping[str, Any] = alert.numbers if alert else {}

@@ -15,7 +15,7 @@ from dashboards.templatetags.fireline import span_of
 from slo import ledger
 from slo.budget import Budget, burn
 from slo.definitions import tier_of
-from slo.models import BurnTier, Objective
+from slo.models import AlertRule, Objective
 from slo.windows import Totals
 
 # An objective that is this many slices late is stale.
@@ -29,7 +29,7 @@ MOST_LINES = 4
 class TierStanding:
     """A tier, its alert's state, and what its two windows hold."""
 
-    tier: BurnTier
+    tier: AlertRule
     status: str
     # The sentence behind the state; empty while never evaluated.
     reason: str
@@ -55,7 +55,7 @@ class Standing:
     def status(self) -> str:
         """The worst of its tiers; `no-data` while stale and nothing fires."""
         firing = {one.tier.severity for one in self.tiers if one.status == "firing"}
-        if BurnTier.Severity.PAGE in firing:
+        if AlertRule.Severity.PAGE in firing:
             return "paging"
         if firing:
             return "burning"
@@ -84,7 +84,7 @@ def standing(objective: Objective, now: datetime) -> Standing:
     return Standing(objective.measured_until, budget, tiers, progress, stale)
 
 
-def _tier(row: BurnTier, objective: Objective, long: Totals, short: Totals) -> TierStanding:
+def _tier(row: AlertRule, objective: Objective, long: Totals, short: Totals) -> TierStanding:
     # The reverse of a one-to-one raises when the other row is not there yet.
     alert: Alert | None = getattr(row, "alert", None)
     meter = Meter(
@@ -146,7 +146,7 @@ def _burn_chart(objective: Objective, until: datetime) -> dict[str, Any]:
     lines = [
         (length, span_of(length), ledger.burn_series(objective, length, first, until, POINTS)) for length in lengths
     ]
-    pages = [tier_of(row).factor(objective.window) for row in rows if row.severity == BurnTier.Severity.PAGE]
+    pages = [tier_of(row).factor(objective.window) for row in rows if row.severity == AlertRule.Severity.PAGE]
     return objective_charts.burns(lines, until, min(pages, default=Decimal(0)))
 
 

@@ -16,7 +16,7 @@ from dashboards import incident_facts, spark
 from dashboards.incident_facts import Gist
 from dashboards.running import Reading, readings
 from slo.budget import Budget, burn
-from slo.models import BurnTier, Flow, Objective
+from slo.models import AlertRule, Flow, Objective
 
 # Worst first: also the order of the flows on a page.
 STATUSES = ("paging", "burning", "no-data", "ok")
@@ -32,7 +32,7 @@ class ObjectiveStanding:
 
     objective: Objective
     status: str
-    tier: BurnTier | None
+    tier: AlertRule | None
     budget_left: float | None
     burn: float | None
     coverage: float | None
@@ -109,8 +109,8 @@ def _worst_first(objectives: Iterable[ObjectiveStanding]) -> list[ObjectiveStand
 
 
 def _of_objectives(objectives: Sequence[Objective], now: datetime) -> list[ObjectiveStanding]:
-    tiers: dict[int, list[BurnTier]] = {one.pk: [] for one in objectives}
-    for tier in BurnTier.objects.filter(objective__in=objectives, archived_at=None).select_related("alert"):
+    tiers: dict[int, list[AlertRule]] = {one.pk: [] for one in objectives}
+    for tier in AlertRule.objects.filter(objective__in=objectives, archived_at=None).select_related("alert"):
         tiers[tier.objective_id].append(tier)
     shown = {pk: _shown(of_one) for pk, of_one in tiers.items()}
     found = readings(objectives, {pk: tier.long if tier else USUAL for pk, tier in shown.items()}, now)
@@ -118,7 +118,7 @@ def _of_objectives(objectives: Sequence[Objective], now: datetime) -> list[Objec
 
 
 def _standing(
-    objective: Objective, tiers: Sequence[BurnTier], tier: BurnTier | None, reading: Reading, now: datetime
+    objective: Objective, tiers: Sequence[AlertRule], tier: AlertRule | None, reading: Reading, now: datetime
 ) -> ObjectiveStanding:
     stale = _why_stale(objective, reading.reason, now)
     budget = Budget(reading.window, objective.target, objective.window)
@@ -134,28 +134,28 @@ def _standing(
     )
 
 
-def _alert_of(tier: BurnTier) -> Alert | None:
+def _alert_of(tier: AlertRule) -> Alert | None:
     # The reverse of a one-to-one raises when the other row is not there yet.
     return getattr(tier, "alert", None)
 
 
-def _fires(tier: BurnTier) -> bool:
+def _fires(tier: AlertRule) -> bool:
     alert = _alert_of(tier)
     return alert is not None and alert.state == Alert.State.FIRING
 
 
-def _shown(tiers: Sequence[BurnTier]) -> BurnTier | None:
+def _shown(tiers: Sequence[AlertRule]) -> AlertRule | None:
     """The tier whose burn is shown: the worst that fires, else the one that would fire first."""
     return min(tiers, key=_urgency, default=None)
 
 
-def _urgency(tier: BurnTier) -> tuple[bool, bool, timedelta]:
-    return not _fires(tier), tier.severity != BurnTier.Severity.PAGE, tier.long
+def _urgency(tier: AlertRule) -> tuple[bool, bool, timedelta]:
+    return not _fires(tier), tier.severity != AlertRule.Severity.PAGE, tier.long
 
 
-def _status(tiers: Sequence[BurnTier], stale: str) -> str:
+def _status(tiers: Sequence[AlertRule], stale: str) -> str:
     firing = {tier.severity for tier in tiers if _fires(tier)}
-    if BurnTier.Severity.PAGE in firing:
+    if AlertRule.Severity.PAGE in firing:
         return "paging"
     if firing:
         return "burning"
@@ -172,11 +172,11 @@ def _why_stale(objective: Objective, reason: str, now: datetime) -> str:
     return reason
 
 
-def _spark(objective: Objective, tier: BurnTier | None, reading: Reading) -> spark.Spark | None:
+def _spark(objective: Objective, tier: AlertRule | None, reading: Reading) -> spark.Spark | None:
     burns = [burn(totals, objective.target) if totals else None for totals in reading.day]
     factor = float(_factor(tier, objective.window)) if tier else None
     return spark.spark(burns, factor)
 
 
-def _factor(tier: BurnTier, window: timedelta) -> Decimal:
+def _factor(tier: AlertRule, window: timedelta) -> Decimal:
     return tier.budget_share * Decimal(str(window / tier.long))

@@ -12,8 +12,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
-type Kind = Literal["events", "latency"]
+type Kind = Literal["events", "latency", "gauge", "freshness", "bool"]
 type Operator = Literal["=", "!=", "=~", "!~"]
+type Marks = Literal["bad", "good"]
+type Comparison = Literal["lte", "lt", "gte", "gt"]
 
 # The label by which the answer's series are told apart; `good` stands in for `bad` where a bucket counts the good.
 ANSWER = "fireline"
@@ -36,9 +38,15 @@ class Matcher:
 class Sli:
     """How events are counted.
 
-    `events`: a counter; `matchers` choose the series that count, `bad_matchers` the bad ones among them. `latency`:
-    a classic histogram, named without `_bucket`; good took at most `threshold` seconds, a bucket's boundary.
-    Either is replaced by two expressions with `{{window}}`, which then count in their own way.
+    `events`: a counter; `matchers` choose the series that count, `bad_matchers` the bad ones among them (or, as
+    `marks` says, the good ones); with a `bad_metric` these are series of another counter, chosen by `bad_matchers`
+    alone. `latency`: a histogram, named without `_bucket`; good took at most `threshold` seconds, a bucket's
+    boundary. Either is replaced by two expressions with `{{window}}`, which then count in their own way.
+
+    `gauge`, `freshness`, `bool`: a time slice is an event. It is good when the `expression` compares with the
+    threshold as asked, when the Unix time that it answers is at most `threshold` seconds old, when it is 1.
+
+    With `group_by`, each set of values of these labels is counted by itself.
     """
 
     kind: Kind
@@ -48,15 +56,26 @@ class Sli:
     threshold: Decimal | None = None
     bad_expression: str = ""
     total_expression: str = ""
+    marks: Marks = "bad"
+    bad_metric: str = ""
+    expression: str = ""
+    comparison: Comparison = "lte"
+    group_by: tuple[str, ...] = ()
 
     @property
     def by_expression(self) -> bool:
+        """Whether free PromQL counts, rather than the series of counters."""
         return bool(self.total_expression)
+
+    @property
+    def by_time(self) -> bool:
+        """Whether time slices are judged, rather than events counted."""
+        return self.kind in ("gauge", "freshness", "bool")
 
     @property
     def counts_good(self) -> bool:
         """Whether the query answers good events instead of bad ones."""
-        return self.kind == "latency" and not self.by_expression
+        return (self.kind == "latency" and not self.by_expression) or self.marks == "good"
 
 
 def promql(sli: Sli, slice: timedelta) -> str:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from slo.counting import Kind, Sli, matchers_of
-from slo.models import BurnTier, Objective, Slice
+from slo.models import AlertRule, Objective, Slice
 from slo.tiers import Severity, Tier
 
 # What says which events count; when it changes, earlier slices counted something else.
@@ -37,7 +37,7 @@ def sli_of(objective: Objective) -> Sli:
     )
 
 
-def tier_of(row: BurnTier) -> Tier:
+def tier_of(row: AlertRule) -> Tier:
     return Tier(cast(Severity, str(row.severity)), row.long, row.short, row.budget_share)
 
 
@@ -68,7 +68,7 @@ def save_objective(objective: Objective, tiers: Iterable[Tier]) -> Objective:
 
 
 def _change(objective: Objective) -> None:
-    # Locks the row, where the database can: a worker that appends meanwhile waits, then finds another revision.
+    # Locks the row, where the database can: a worker that appends meanwhile waits, then finds another generation.
     before = Objective.objects.select_for_update().get(pk=objective.pk)
     # Only what a form edits: the worker moves the other fields, perhaps since this instance was loaded.
     objective.save(update_fields=_EDITED)
@@ -78,10 +78,10 @@ def _change(objective: Objective) -> None:
 
 def restart_ledger(objective: Objective) -> None:
     """Forget what was measured, so that it is measured anew from the start of the window."""
-    objective.measured_until, objective.revision = None, objective.revision + 1
+    objective.measured_until, objective.generation = None, objective.generation + 1
     objective.last_error, objective.last_error_at = "", None
     with transaction.atomic():
-        objective.save(update_fields=["measured_until", "revision", "last_error", "last_error_at"])
+        objective.save(update_fields=["measured_until", "generation", "last_error", "last_error_at"])
         Slice.objects.filter(objective=objective).delete()
 
 
@@ -89,11 +89,11 @@ def _replace_tiers(objective: Objective, tiers: tuple[Tier, ...]) -> None:
     present = {tier_of(row): row for row in objective.tiers.filter(archived_at=None)}
     gone = [row.pk for tier, row in present.items() if tier not in tiers]
     objective.tiers.filter(pk__in=gone).update(archived_at=timezone.now())
-    BurnTier.objects.bulk_create(_row(objective, tier) for tier in tiers if tier not in present)
+    AlertRule.objects.bulk_create(_row(objective, tier) for tier in tiers if tier not in present)
 
 
-def _row(objective: Objective, tier: Tier) -> BurnTier:
-    return BurnTier(
+def _row(objective: Objective, tier: Tier) -> AlertRule:
+    return AlertRule(
         objective=objective,
         severity=tier.severity,
         long=tier.long,

@@ -34,7 +34,7 @@ class Unordered(Exception):
 
 @transaction.atomic
 def append(objective: Objective, slices: Sequence[Measured]) -> bool:
-    """Append `slices`, fetched for the revision and `measured_until` of this instance; whether they were.
+    """Append `slices`, fetched for the generation and `measured_until` of this instance; whether they were.
 
     False means that somebody else has moved the ledger since `objective` was loaded: nothing is written, load it
     again. On success the instance is moved too. Raises `Unordered`, and `IntegrityError` for impossible counts.
@@ -43,7 +43,7 @@ def append(objective: Objective, slices: Sequence[Measured]) -> bool:
     until = slices[-1].end
     # First of all: the row count decides, and on PostgreSQL the update takes the row's lock.
     moved = Objective.objects.filter(
-        pk=objective.pk, measured_until=objective.measured_until, revision=objective.revision
+        pk=objective.pk, measured_until=objective.measured_until, generation=objective.generation
     ).update(measured_until=until, last_error="", last_error_at=None)
     if not moved:
         return False

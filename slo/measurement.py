@@ -92,5 +92,5 @@ def _append(objective: Objective, slices: list[Measured]) -> bool:
 def _record(objective: Objective, error: str, now: datetime) -> None:
     # Not if somebody got further meanwhile: then it is no longer true.
     Objective.objects.filter(
-        pk=objective.pk, measured_until=objective.measured_until, revision=objective.revision
+        pk=objective.pk, measured_until=objective.measured_until, generation=objective.generation
     ).update(last_error=error, last_error_at=now)

@@ -11,12 +11,16 @@ ZERO = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What happened in a window: bad events of all events, and how much of its `span` was `measured`."""
+    """What happened in a window: bad events of all events, and how much of its `span` was `measured`.
+
+    `span` is what counts of the window: time that is `excluded` by maintenance is no part of it, nor of the rest.
+    """
 
     bad: float
     total: float
     measured: timedelta
     span: timedelta
+    excluded: timedelta = ZERO
 
     @property
     def ratio(self) -> float | None:
@@ -32,7 +36,22 @@ class Totals:
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
-            self.bad + other.bad, self.total + other.total, self.measured + other.measured, self.span + other.span
+            self.bad + other.bad,
+            self.total + other.total,
+            self.measured + other.measured,
+            self.span + other.span,
+            self.excluded + other.excluded,
+        )
+
+    def without(self, excluded: "Totals") -> "Totals":
+        """The same window after a part of it was taken out."""
+        total = max(0.0, self.total - excluded.total)
+        return Totals(
+            min(total, max(0.0, self.bad - excluded.bad)),
+            total,
+            max(ZERO, self.measured - excluded.measured),
+            max(ZERO, self.span - excluded.span),
+            self.excluded + excluded.span,
         )
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from slo import ledger
 from slo.definitions import save_objective
-from slo.models import BurnTier, Flow, Objective
+from slo.models import AlertRule, Flow, Objective
 from slo.slices import Measured
 from slo.tiers import WORKBOOK_TIERS, Severity, Tier
 from telemetry.models import Source
@@ -74,10 +74,10 @@ def tier(
     return Tier(severity, long, short, Decimal(budget_share))
 
 
-def make_tier(objective: Objective, **fields: Any) -> BurnTier:
+def make_tier(objective: Objective, **fields: Any) -> AlertRule:
     """One more tier of an objective: page, 1 h / 5 min, 2 % of the budget."""
     values = tier(**fields)
-    return BurnTier.objects.create(
+    return AlertRule.objects.create(
         objective=objective,
         severity=values.severity,
         long=values.long,
@@ -86,7 +86,7 @@ def make_tier(objective: Objective, **fields: Any) -> BurnTier:
     )
 
 
-def make_tiers(objective: Objective, tiers: Sequence[Tier] = WORKBOOK_TIERS) -> list[BurnTier]:
+def make_tiers(objective: Objective, tiers: Sequence[Tier] = WORKBOOK_TIERS) -> list[AlertRule]:
     """The workbook's tiers, each as a row."""
     return [
         make_tier(objective, severity=one.severity, long=one.long, short=one.short, budget_share=str(one.budget_share))

@@ -15,7 +15,7 @@ from dashboards.burn_chart import Mark
 from dashboards.incident_evidence import Culprit
 from dashboards.incident_story import clauses
 from dashboards.incidents import STOP_POLLING
-from slo.models import BurnTier
+from slo.models import AlertRule
 from telemetry.models import Change
 from tests.dashboards.pages import Page
 from tests.dashboards.requests import TRACE, failed_request, make_example, make_incident, stored, words
@@ -286,7 +286,7 @@ def test_a_meter_is_a_log_scale_up_to_a_complete_outage(rate, place):
 
 def test_a_tier_that_was_never_evaluated_has_a_meter():
     objective = make_objective(tiers=[tier()])
-    one = meters.meter(BurnTier.objects.get(), objective.target, objective.window)
+    one = meters.meter(AlertRule.objects.get(), objective.target, objective.window)
     assert (one.burn_long, one.firing, one.reason) == (None, False, "not evaluated yet")
 
 

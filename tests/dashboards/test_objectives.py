@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from alerts import tasks
 from alerts.models import Alert
-from slo.models import BurnTier, Objective, Slice
+from slo.models import AlertRule, Objective, Slice
 from slo.tiers import WORKBOOK_TIERS
 from tests.dashboards.everything import HOSTILE, lately
 from tests.dashboards.objective_forms import filled, only
@@ -224,7 +224,7 @@ class TestEditing:
     def test_a_tier_that_was_removed_keeps_its_history(self, owner: Client) -> None:
         objective = make_objective(name="Availability", tiers=WORKBOOK_TIERS)
         owner.post(f"/objectives/{objective.pk}/edit/", filled(objective.source))
-        assert BurnTier.objects.filter(objective=objective).count() == 4
+        assert AlertRule.objects.filter(objective=objective).count() == 4
         assert objective.tiers.filter(archived_at=None).count() == 2
 
     def test_an_archived_objective_is_not_edited(self, owner: Client) -> None:

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from alerts.models import Alert, Incident
 from dashboards import standing
 from slo.instants import floor
-from slo.models import BurnTier, Flow, Objective
+from slo.models import AlertRule, Flow, Objective
 from tests.dashboards.everything import lately, make_change, make_incident
 from tests.dashboards.pages import Page
 from tests.make import DAY, HOUR, MINUTE, Counts, make_flow, make_objective, make_slices, make_source, make_tier
@@ -33,7 +33,7 @@ def make_measured(name: str, counts: Sequence[Counts] = QUIET, **fields: object)
 
 def fire(objective: Objective, severity: str = "page") -> Incident:
     tier = objective.tiers.get()
-    BurnTier.objects.filter(pk=tier.pk).update(severity=severity)
+    AlertRule.objects.filter(pk=tier.pk).update(severity=severity)
     incident = make_incident(objective.flow, severity=severity)
     Alert.objects.create(tier=tier, state=Alert.State.FIRING, since=lately(), incident=incident)
     return incident

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from slo.counting import Matcher
 from slo.definitions import save_objective, sli_of, tiers_of
-from slo.models import BurnTier, Objective, Slice
+from slo.models import AlertRule, Objective, Slice
 from slo.tiers import WORKBOOK_TIERS
 from tests.make import DAY, HOUR, MINUTE, NOON, make_objective, make_slices, make_source, tier
 
@@ -30,10 +30,10 @@ def test_the_same_tier_twice_is_one() -> None:
 
 def test_a_tier_that_stays_keeps_its_row_and_one_that_goes_is_archived() -> None:
     objective = make_objective(tiers=WORKBOOK_TIERS[:2])
-    stays = BurnTier.objects.get(long=HOUR)
+    stays = AlertRule.objects.get(long=HOUR)
     save_objective(again(objective), [WORKBOOK_TIERS[0], tier("ticket", DAY, 2 * HOUR, "0.1")])
-    assert BurnTier.objects.get(pk=stays.pk).archived_at is None
-    assert BurnTier.objects.get(long=6 * HOUR).archived_at is not None
+    assert AlertRule.objects.get(pk=stays.pk).archived_at is None
+    assert AlertRule.objects.get(long=6 * HOUR).archived_at is not None
     assert [one.severity for one in tiers_of(objective)] == ["page", "ticket"]
 
 
@@ -41,7 +41,7 @@ def test_a_tier_comes_back_as_a_new_one() -> None:
     objective = make_objective(tiers=WORKBOOK_TIERS[:1])
     save_objective(again(objective), [])
     save_objective(again(objective), WORKBOOK_TIERS[:1])
-    assert BurnTier.objects.count() == 2
+    assert AlertRule.objects.count() == 2
     assert tiers_of(objective) == [WORKBOOK_TIERS[0]]
 
 
