@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from slo.instants import floor
 
 type Calendar = Literal["", "week", "month", "quarter"]
+type Interval = tuple[datetime, datetime]
 
 # Ledgers keep slices this long at least; later they are thinned to hours. A longer window therefore always begins
 # on a full hour, so that thinning changes none.
