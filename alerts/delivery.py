@@ -9,8 +9,8 @@ from django.utils import timezone
 from alerts import notification, outbox, timeline
 from alerts.channels import email, webhook
 from alerts.channels.errors import TransportError
+from alerts.message import Notification
 from alerts.models import Channel, Delivery
-from alerts.notification import Notification
 
 log = logging.getLogger(__name__)
 

@@ -1,229 +1,211 @@
-"""Evaluates alerts over the ledger: every slice once and in order, whoever does it and however often it is asked."""
+"""Evaluates alerts over the ledgers: every slice once and in order, whoever does it and however often it is asked.
 
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+Most objectives are calm in most rounds. For them a few comparisons say that no rule can have moved, and one query
+moves the cursors of all; only what may have moved goes through `slo.replay`, which is what a replay goes through.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import batched
-from typing import Any, cast
+from typing import cast
 
-from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from slo.replay import Judged, Rule
 
-from alerts import incidents, timeline
-from alerts.headline import clock
-from alerts.models import Alert, Transition
-from slo import instants, ledger, states
-from slo.definitions import tier_of
-from slo.models import AlertRule, Objective, Slice
-from slo.states import AlertState, Reading
-from slo.tiers import Tier
-from slo.windows import Mark, Totals, difference
+from alerts import lateness, records, retirement, watches
+from alerts.models import Alert
+from alerts.records import Judgement
+from alerts.watches import Watch
+from slo import ledger, replay, states
+from slo.definition import Definition, NoDataAlert
+from slo.history import History
+from slo.instants import floor
+from slo.models import Objective, Slice
+from slo.states import AlertState
 
-log = logging.getLogger(__name__)
+# Slices that one objective is shown in one transaction when many were missed.
+BATCH = 100
+# Rows of ledgers held at once, about 200 bytes each.
+MOST_MARKS = 100_000
+# Floats may differ from the exact comparison by their last bits; a screen must not be finer than the rule.
+ALMOST = 1 - 1e-9
+# How often a firing alert's numbers are written again while nothing else changes.
+REFRESH = timedelta(minutes=1)
 
-# Slices that are read at once when many were missed.
-BATCH = 200
-# So many slices behind, a ledger is late and says nothing about now.
-LATE = 3
-
-
-class Overtaken(Exception):
-    """Another worker evaluated these slices meanwhile."""
-
-
-@dataclass(slots=True)
-class Watch:
-    """One alert on its way through the slices."""
-
-    alert: Alert
-    tier: Tier
-    state: AlertState
-    # Where the stored row stands; the conditional update asks for it.
-    stored_until: datetime
-    until: datetime
-    reading: Reading | None = None
-    reason: str = ""
+type Stretch = tuple[Watch, Sequence[datetime]]
 
 
-def evaluate(objective_id: int, now: datetime) -> None:
-    """Move the objective's alerts through every slice that they have not seen, then freeze them if the ledger is late.
+def evaluate(objective_ids: Sequence[int], now: datetime) -> None:
+    """Move the objectives' alerts through every slice that they have not seen; then say which ledgers are late.
 
-    A new alert starts at the newest slice: nobody is woken for history.
+    Another worker may do the same at the same time: each slice of an objective is recorded by one of them.
     """
-    objective = Objective.objects.active().select_related("flow").filter(pk=objective_id).first()
-    if objective is None:
-        return
-    try:
-        _walk(objective, _watches(objective, now), now)
-    except Overtaken:
-        log.info("Another worker evaluates objective %s.", objective_id)
-        return
-    if why := late(objective, now):
-        _freeze(objective, why)
-    retire(Q(tier__objective=objective, tier__archived_at__isnull=False), now)
+    watched = watches.load(objective_ids, now)
+    for portion in _portions([watch for watch in watched if watch.behind]):
+        _walk(portion, now)
+    lateness.tell([watch for watch in watched if lateness.late(watch.objective, now)], now)
+    retirement.retire_rules(objective_ids, now)
+    for watch in watched:
+        if groups := watch.without_ledger:
+            retirement.retire_groups(watch.objective, groups, now)
 
 
-def _watches(objective: Objective, now: datetime) -> list[Watch]:
-    tiers = list(objective.tiers.filter(archived_at=None))
-    start = instants.floor(now - settings.SETTLE - settings.SLICE, settings.SLICE)
-    known = set(Alert.objects.filter(tier__in=tiers).values_list("tier_id", flat=True))
-    new = [Alert(tier=tier, evaluated_until=start) for tier in tiers if tier.pk not in known]
-    Alert.objects.bulk_create(new, ignore_conflicts=True)
-    alerts = Alert.objects.filter(tier__in=tiers).select_related("tier__objective__flow").order_by("pk")
-    return [_watch(alert, alert.evaluated_until or start) for alert in alerts]
+def _portions(behind: Sequence[Watch]) -> Iterator[list[Stretch]]:
+    """Slices to look at together: so many objectives at once that their marks fit in memory, each one's in order."""
+    portion, size = list[Stretch](), 0
+    for watch, ends in _stretches(behind):
+        weight = len(ends) * len(watch.books) * 16
+        if portion and (size + weight > MOST_MARKS or watch is portion[-1][0]):
+            yield portion
+            portion, size = [], 0
+        portion.append((watch, ends))
+        size += weight
+    if portion:
+        yield portion
 
 
-def _watch(alert: Alert, until: datetime) -> Watch:
-    state = AlertState(cast(states.State, alert.state), alert.since, alert.frozen_since, alert.calm_since)
-    return Watch(alert, tier_of(alert.tier), state, until, until)
+def _stretches(behind: Sequence[Watch]) -> Iterator[Stretch]:
+    ends = _ends(behind)
+    for watch in behind:
+        most = max(1, min(BATCH, MOST_MARKS // (16 * max(1, len(watch.books)))))
+        for some in batched(ends[watch.objective.pk], most, strict=False):
+            yield watch, some
 
 
-def _walk(objective: Objective, watches: Sequence[Watch], now: datetime) -> None:
-    """Raises `Overtaken`."""
-    if not watches:
-        return
-    start = min(watch.until for watch in watches)
-    ends = Slice.objects.filter(objective=objective, end__gt=start).order_by("end").values_list("end", flat=True)
-    for batch in batched(ends, BATCH, strict=False):
-        marks = ledger.marks(objective, _edges(watches, batch))
-        for at in batch:
-            moved = [(watch, move) for watch in watches if (move := _step(objective, watch, marks, at))]
-            if moved:
-                _record(watches, moved, now)
-        _record(watches, [], now)
+def _ends(behind: Sequence[Watch]) -> dict[int, list[datetime]]:
+    """The slices that each objective has not seen, by their ends. All its groups have the same ones."""
+    found, together = dict[int, list[datetime]](), defaultdict[datetime, list[Watch]](list)
+    for watch in behind:
+        found[watch.objective.pk] = []
+        together[watch.seen_until].append(watch)
+    for seen_until, those in together.items():
+        # The oldest ledger has every slice; that of a group that came later only those since.
+        oldest = {min(book.pk for book in watch.books): watch.objective for watch in those if watch.books}
+        rows = Slice.objects.filter(ledger__in=oldest, end__gt=seen_until).order_by("end")
+        for book, end in rows.values_list("ledger_id", "end"):
+            found[oldest[book].pk].append(end)
+    for watch in behind:
+        until = watch.objective.measured_until
+        if not watch.books and until:
+            # Measured, but no group was found yet: there is nothing to look at slice by slice.
+            found[watch.objective.pk] = [until]
+    return found
 
 
-def _edges(watches: Sequence[Watch], ends: Sequence[datetime]) -> Iterator[datetime]:
+def _walk(portion: Sequence[Stretch], now: datetime) -> None:
+    histories = _histories(portion)
+    calm = list[tuple[Watch, datetime]]()
+    for watch, ends in portion:
+        if judgements := list(_judge(watch, ends, histories)):
+            records.store(watch, ends[-1], judgements, now)
+        else:
+            calm.append((watch, ends[-1]))
+    records.advance(calm)
+
+
+def _judge(watch: Watch, ends: Sequence[datetime], histories: Mapping[int, History]) -> Iterator[Judgement]:
+    """What changed at any of these slices, in order; nothing while all is calm."""
+    known = defaultdict[str, dict[Rule, AlertState]](dict)
+    for (rule, group), alert in watch.firing.items():
+        known[group][rule] = _state(alert)
+    before = watch.seen_until
     for at in ends:
-        yield at
-        for watch in watches:
-            yield at - watch.tier.long
-            yield at - watch.tier.short
+        definition = judgeable(watch.definition, watch.objective, at)
+        for group, history in _groups(watch, histories):
+            if not known[group] and calm(definition, history, at):
+                continue
+            for judged in replay.step(definition, history, at, known[group]):
+                if _counts(judged, before, at):
+                    known[group] = _after(known[group], judged)
+                    yield Judgement(at, group, judged)
+        before = at
 
 
-def _step(
-    objective: Objective, watch: Watch, marks: dict[datetime, Mark | None], at: datetime
-) -> states.Transition | None:
-    """Show one slice to one alert; answers how it moved, if it did."""
-    if at <= watch.until:
-        return None
-    tier, old = watch.tier, watch.state.state
-    long, short = (difference(marks[at - span], marks[at], span) for span in (tier.long, tier.short))
-    reading = states.read(long, short, tier, objective.target, objective.window)
-    watch.state, watch.reason = states.decide(watch.state, tier, reading, at)
-    watch.until, watch.reading = at, reading
-    new = watch.state.state
-    return None if new == old else states.Transition(at, old, new, watch.reason, reading)
+def _histories(portion: Sequence[Stretch]) -> dict[int, History]:
+    """What is known of each ledger at all instants that the rules look at; a few queries for each set of instants."""
+    together = defaultdict[frozenset[datetime], list[Watch]](list)
+    for watch, ends in portion:
+        wanted = {at for end in ends for at in replay.instants(watch.definition, end)}
+        together[frozenset(wanted)].append(watch)
+    found = dict[int, History]()
+    for wanted, those in together.items():
+        found |= ledger.histories([book for watch in those for book in watch.books], wanted)
+    return found
 
 
-@transaction.atomic
-def _record(watches: Sequence[Watch], moved: Sequence[tuple[Watch, states.Transition]], now: datetime) -> None:
-    """Store where the alerts stand, and what follows from those that moved, all or nothing. Raises `Overtaken`."""
-    for watch in watches:
-        if watch.reading is None or watch.until == watch.stored_until:
-            continue
-        row = Alert.objects.filter(pk=watch.alert.pk, evaluated_until=watch.stored_until)
-        if not row.update(**_columns(watch, watch.reading)):
-            raise Overtaken
-        watch.stored_until = watch.until
-    for watch, move in moved:
-        _transit(watch.alert, move.old, move.new, move.reason, numbers_of(move.reading), move.at, now)
+def _state(alert: Alert) -> AlertState:
+    return AlertState(
+        cast(states.State, alert.state),
+        alert.since,
+        frozen_since=alert.frozen_since,
+        calm_since=alert.calm_since,
+        silenced_since=alert.silenced_since,
+    )
 
 
-def _columns(watch: Watch, reading: Reading) -> dict[str, Any]:
-    return {
-        "state": watch.state.state,
-        "since": watch.state.since,
-        "frozen_since": watch.state.frozen_since,
-        "calm_since": watch.state.calm_since,
-        "evaluated_until": watch.until,
-        "numbers": numbers_of(reading),
-        "reason": watch.reason[:300],
-    }
+def _groups(watch: Watch, histories: Mapping[int, History]) -> Iterator[tuple[str, History]]:
+    if not watch.books:
+        yield "", History((), (), watch.objective.created_at)
+    for book in watch.books:
+        if history := histories.get(book.pk):
+            yield book.group, history
 
 
-def _transit(
-    alert: Alert, old: str, new: str, reason: str, numbers: dict[str, Any], at: datetime, now: datetime
-) -> None:
-    transition = Transition.objects.create(alert=alert, at=at, old=old, new=new, numbers=numbers, reason=reason[:300])
-    incident = incidents.follow(transition, now)
-    log.info("%s: %s → %s at %s (%s), %s", alert.tier, old, new, at, incident, reason)
+def _after(known: Mapping[Rule, AlertState], judged: Judged) -> dict[Rule, AlertState]:
+    others = {rule: state for rule, state in known.items() if rule != judged.rule}
+    # Of a rule that does not fire nothing is remembered: it begins anew.
+    return others | {judged.rule: judged.state} if judged.state.state == Alert.State.FIRING else others
 
 
-def numbers_of(reading: Reading) -> dict[str, Any]:
-    """A reading as it is stored with alerts and transitions; lengths in seconds, burn rates as multiples.
+def _counts(judged: Judged, before: datetime, at: datetime) -> bool:
+    """Whether this has to be stored: a move, or news of what fires."""
+    old, new = judged.old, judged.state
+    if old.state != Alert.State.FIRING and new.state != Alert.State.FIRING:
+        return False
+    if isinstance(judged.rule, NoDataAlert) and old.since is not None and at <= old.since:
+        # It fired by the clock while slices were missing; those that come late cannot end it before it began.
+        return False
+    return old != new or floor(at, REFRESH) > floor(before, REFRESH)
 
-    `{"long": {"bad", "total", "coverage", "seconds"}, "short": {…}, "burn_long", "burn_short", "bound", "factor"}`;
-    `bound` is the burn rate over the long window that is at least certain.
+
+def judgeable(definition: Definition, objective: Objective, at: datetime) -> Definition:
+    """The definition with those rules only that can be judged at `at`.
+
+    While the history of an objective is still being read, a window that begins before what was read so far is
+    shorter than its rule means: an hour's errors are not three days' errors.
     """
-    return {
-        "long": _counts(reading.long),
-        "short": _counts(reading.short),
-        "burn_long": reading.burn_long,
-        "burn_short": reading.burn_short,
-        "bound": reading.bound,
-        "factor": float(reading.factor),
-    }
+    begins, goal = objective.measured_from, objective.history_goal
+    if goal is None or begins is None or begins <= goal:
+        return definition
+    whole = definition.window.start(at) >= begins
+    return replace(
+        definition,
+        tiers=tuple(tier for tier in definition.tiers if at - tier.long >= begins),
+        budget_alerts=definition.budget_alerts if whole else (),
+    )
 
 
-def _counts(totals: Totals) -> dict[str, float]:
-    return {
-        "bad": totals.bad,
-        "total": totals.total,
-        "coverage": totals.coverage,
-        "seconds": totals.span.total_seconds(),
-    }
+def calm(definition: Definition, history: History, at: datetime) -> bool:
+    """Whether no rule that does not fire yet can fire at `at`: coarser than the rules, and much cheaper."""
+    if definition.no_data and not history.window(at, definition.no_data.after).measured:
+        return False
+    few = definition.policy.min_bad
+    for length, ratio in _thresholds(definition):
+        seen = history.window(at, length) if length else history.between(definition.window.start(at), at)
+        if seen.bad >= few and seen.bad >= seen.total * ratio:
+            return False
+    return True
 
 
-# -- A ledger that is late
-def late(objective: Objective, now: datetime) -> str:
-    """Why the ledger says nothing about now, as a sentence; empty when it does."""
-    until = objective.measured_until
-    if until is not None and until >= now - settings.SETTLE - LATE * settings.SLICE:
-        return ""
-    if objective.last_error:
-        since = f"since {clock(until)}" if until else "yet"
-        return f"Frozen: nothing measured {since}. {objective.last_error}"
-    return f"Frozen: measured until {clock(until)} only" if until else "Frozen: nothing measured yet"
-
-
-def _freeze(objective: Objective, why: str) -> None:
-    """Say that the alerts know nothing; their state stays.
-
-    When the missing slices arrive they are evaluated as if they had come in time, so nothing else is touched.
-    """
-    alerts = Alert.objects.filter(tier__objective=objective, tier__archived_at=None)
-    for alert in alerts.exclude(reason=why[:300]).select_related("tier", "incident"):
-        # Not when another worker has seen newer slices meanwhile.
-        row = Alert.objects.filter(pk=alert.pk, evaluated_until=alert.evaluated_until)
-        since = alert.frozen_since or objective.measured_until or objective.created_at
-        if row.update(frozen_since=since, reason=why[:300]) and alert.state == Alert.State.FIRING and alert.incident:
-            timeline.froze(alert.incident, alert, since, why)
-
-
-# -- What is no longer watched
-def retire_archived(now: datetime) -> None:
-    """Resolve the firing alerts of objectives and flows that were archived: nothing else would."""
-    retire(Q(tier__objective__archived_at__isnull=False) | Q(tier__objective__flow__archived_at__isnull=False), now)
-
-
-def retire(which: Q, now: datetime) -> None:
-    firing = Alert.objects.filter(which, state=Alert.State.FIRING).select_related("tier__objective__flow")
-    for alert in firing:
-        _retire(alert, now)
-
-
-@transaction.atomic
-def _retire(alert: Alert, now: datetime) -> None:
-    reason = f"Taken off: {_what_was_archived(alert.tier)} was archived"
-    changes = {"state": Alert.State.RESOLVED, "since": now, "reason": reason, "frozen_since": None, "calm_since": None}
-    if Alert.objects.filter(pk=alert.pk, state=Alert.State.FIRING).update(**changes):
-        _transit(alert, Alert.State.FIRING, Alert.State.RESOLVED, reason, alert.numbers, now, now)
-
-
-def _what_was_archived(tier: AlertRule) -> str:
-    if tier.archived_at:
-        return "this tier"
-    return "the objective" if tier.objective.archived_at else "the flow"
+@lru_cache(maxsize=20_000)
+def _thresholds(definition: Definition) -> tuple[tuple[timedelta | None, float], ...]:
+    """The windows that a rule looks at, and the error ratio from which it may fire; `None` is the budget's window."""
+    allowed, window = 1 - definition.target, definition.window.length
+    found: list[tuple[timedelta | None, float]] = [
+        (tier.long, float(allowed * tier.factor(window)) * ALMOST) for tier in definition.tiers
+    ]
+    if definition.budget_alerts:
+        found.append((None, float(allowed * min(rule.spent for rule in definition.budget_alerts)) * ALMOST))
+    return tuple(found)

@@ -13,7 +13,7 @@ from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
 from evidence.onset import Count, Onset, onset
 from slo import ledger
 from slo.budget import Budget, burn
-from slo.models import AlertRule, Flow, Objective, Slice
+from slo.models import AlertRule, Flow, Ledger, Objective, Slice
 from slo.windows import Totals
 
 # How far before the alert an onset is looked for, at most. A longer look would find the last incident's.
@@ -44,14 +44,14 @@ def _join(flow: Flow, transition: Transition, now: datetime) -> Incident:
 
 
 def _open(flow: Flow, transition: Transition, now: datetime) -> Incident:
-    tier = transition.alert.tier
-    began = onset_of(tier, transition.at)
+    tier, book = transition.alert.tier, book_of(transition)
+    began = onset_of(tier, book, transition.at)
     since = began.at if began else transition.at
-    share = ledger.totals(tier.objective, since, transition.at).ratio
+    share = ledger.totals(book, since, transition.at).ratio if book else None
     incident = Incident.objects.create(
         flow=flow,
         severity=tier.severity,
-        title=headline.title(tier.objective, share, since),
+        title=headline.title(tier.objective, share, since, book.labels if book else None),
         opened_at=transition.at,
         onset_at=began.at if began else None,
         examples_due_at=now,
@@ -84,8 +84,8 @@ def _leave(flow: Flow, transition: Transition, now: datetime) -> Incident | None
         return None
     _attach(transition, incident)
     timeline.calmed(incident, transition)
-    still = Alert.objects.filter(tier__objective__flow=flow, state=Alert.State.FIRING).exists()
-    if not still:
+    still = Alert.objects.firing().burning().filter(tier__objective__flow=flow)
+    if not still.exists():
         _resolve(incident, transition, now)
     return incident
 
@@ -98,13 +98,25 @@ def _resolve(incident: Incident, transition: Transition, now: datetime) -> None:
     outbox.owe(incident, Delivery.Event.RESOLVED, transition, now)
 
 
-def onset_of(tier: AlertRule, fired_at: datetime) -> Onset | None:
+def book_of(transition: Transition) -> Ledger | None:
+    """The ledger that the transition was decided on; `None` when it is not kept any more.
+
+    Of an objective that counts something else by now it is one of an earlier generation.
+    """
+    objective, group = transition.alert.tier.objective, transition.alert.group
+    of_then = Ledger.objects.filter(objective=objective, group=group, created_at__lte=transition.recorded_at)
+    return of_then.order_by("-generation").first()
+
+
+def onset_of(tier: AlertRule, book: Ledger | None, fired_at: datetime) -> Onset | None:
     """When the burning that fired this tier began, from the ledger's counts over its long window."""
+    if book is None:
+        return None
     before = Incident.objects.filter(flow=tier.objective.flow_id, resolved_at__lte=fired_at)
     # What burned before the last incident ended was that incident's.
     ended = before.aggregate(last=Max("resolved_at"))["last"]
     start = max(fired_at - min(tier.long, LOOK_BACK), ended or datetime.min.replace(tzinfo=UTC))
-    slices = Slice.objects.filter(objective=tier.objective, end__gt=start, end__lte=fired_at, total__isnull=False)
+    slices = Slice.objects.filter(ledger=book, end__gt=start, end__lte=fired_at, total__isnull=False)
     rows = slices.order_by("end").values_list("start", "bad", "total")
     return onset([Count(begin, bad or 0.0, total or 0.0) for begin, bad, total in rows])
 
@@ -152,6 +164,8 @@ class Impact:
     """What an incident did to the objective it is about, from `since` to `until`."""
 
     objective: Objective
+    # The labels of the group it is about; none without grouping.
+    labels: dict[str, str]
     since: datetime
     until: datetime
     totals: Totals
@@ -193,16 +207,23 @@ def main_transition(incident: Incident) -> Transition | None:
 def impact(incident: Incident, at: datetime | None = None) -> Impact | None:
     """What the incident did so far, as measured; `None` when the ledger has nothing to say."""
     main = main_transition(incident)
-    if main is None:
+    book = book_of(main) if main else None
+    if main is None or book is None:
         return None
     tier = main.alert.tier
     objective = tier.objective
-    measured = objective.measured_until
+    measured = measured_until(book)
     if measured is None:
         return None
     since = incident.onset_at or incident.opened_at
     until = min(moment for moment in (measured, incident.resolved_at, at) if moment is not None)
-    windows = [(since, max(since, until)), (until - objective.window, until), (until - tier.short, until)]
-    whole, in_window, short = ledger.totals_many(objective, windows)
-    budget = Budget(in_window, objective.target, objective.window)
-    return Impact(objective, since, until, whole, budget, burn(short, objective.target))
+    whole, short = ledger.totals_many(book, [(since, max(since, until)), (until - tier.short, until)])
+    budget = ledger.budget(book, until)
+    return Impact(objective, book.labels, since, until, whole, budget, burn(short, objective.target))
+
+
+def measured_until(book: Ledger) -> datetime | None:
+    """The end of the ledger's last slice; `None` while it is empty."""
+    if book.generation == book.objective.generation:
+        return book.objective.measured_until
+    return Slice.objects.filter(ledger=book).aggregate(last=Max("end"))["last"]

@@ -1,22 +1,19 @@
 """What a notification says. Composed when it is sent, so that it says what is known by then."""
 
-import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
-from alerts import incidents, links, payload
+from alerts import headline, incidents, links, notices, payload
 from alerts.headline import clock
 from alerts.incidents import Impact
+from alerts.message import Fact, Link, Notification, budget_left, exactly, facts_of, links_of
 from alerts.models import Channel, Delivery, Example, Incident, Transition
 from slo import wording
 from slo.models import AlertRule
 
-VERSION = 1
 TEST = "test"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 # What the subject begins with.
 _WORDS = {
     Delivery.Event.OPENED: {"page": "Page", "ticket": "Ticket"},
@@ -25,59 +22,10 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of a message: a name, and what there is to say about it."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    name: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One message, ready for any channel."""
-
-    # opened, raised, resolved or test
-    event: str
-    # The same at every attempt and on every channel: tells a repeated message.
-    event_id: str
-    # The same for all messages of an incident: tells what belongs together.
-    dedup_key: str
-    word: str
-    title: str
-    # One sentence with the numbers.
-    summary: str
-    facts: tuple[Fact, ...] = ()
-    links: tuple[Link, ...] = ()
-    # What the webhook says on top.
-    details: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def subject(self) -> str:
-        # A name may hold anything that somebody pasted; a header must be one line.
-        return _CONTROL.sub(" ", f"[{self.word}] {self.title}")
-
-    def payload(self) -> dict[str, Any]:
-        """The webhook's JSON: see docs/notifications.md."""
-        head = {
-            "version": VERSION,
-            "event": self.event,
-            "event_id": self.event_id,
-            "dedup_key": self.dedup_key,
-            "title": self.title,
-            "summary": self.summary,
-        }
-        return head | self.details
-
-
 def compose(delivery: Delivery, now: datetime) -> Notification:
     """The message for a delivery, from what the database knows at `now`."""
+    if delivery.incident_id is None:
+        return notices.compose(delivery, now)
     incident = Incident.objects.select_related("flow", "acknowledged_by").get(pk=delivery.incident_id)
     main = incidents.main_transition(incident) or _of(delivery)
     impact = incidents.impact(incident, now)
@@ -133,7 +81,7 @@ def _title(incident: Incident, event: Delivery.Event) -> str:
 
 def _lasted(incident: Incident) -> str:
     end = incident.resolved_at or incident.opened_at
-    return wording.duration(max(end - (incident.onset_at or incident.opened_at), timedelta(0)))
+    return wording.duration(max(end - incident.since, timedelta(0)))
 
 
 def _summary(incident: Incident, main: Transition, impact: Impact | None, now: datetime) -> str:
@@ -142,7 +90,7 @@ def _summary(incident: Incident, main: Transition, impact: Impact | None, now: d
     if impact and impact.totals.total:
         parts.append(f"{_requests(impact)} since {clock(impact.since)}")
     if impact and (left := impact.budget.left) is not None:
-        parts.append(f"{_budget(left)} of {objective.name}")
+        parts.append(f"{budget_left(left)} of {objective.name}")
     if incident.resolved_at:
         parts.append(f"resolved at {clock(incident.resolved_at)}")
     elif impact and (left_for := impact.gone_in(now)):
@@ -153,34 +101,21 @@ def _summary(incident: Incident, main: Transition, impact: Impact | None, now: d
 def _requests(impact: Impact) -> str:
     bad, total = wording.plain(impact.totals.bad, 12), wording.plain(impact.totals.total, 12)
     share = f" ({wording.percent(impact.share, 2)})" if impact.share else ""
-    return f"{bad} of {total} requests bad{share}"
-
-
-def _budget(left: float) -> str:
-    if left <= 0:
-        return "nothing left of the error budget"
-    return f"{wording.percent(left, 3)} left of the error budget"
+    return f"{bad} of {total} {headline.events(impact.objective)} bad{share}"
 
 
 def _facts(incident: Incident, main: Transition, impact: Impact | None, example: Example | None) -> list[Fact]:
     tier, numbers = main.alert.tier, main.numbers
-    objective = tier.objective
-    facts = [
-        Fact("Flow", " · ".join(filter(None, (incident.flow.name, incident.flow.team)))),
-        Fact(
-            "Objective",
-            f"{objective.name}, {wording.exact_percent(objective.target)} over {wording.duration(objective.window)}",
-        ),
-        Fact("Since", f"{(incident.onset_at or incident.opened_at):%Y-%m-%d %H:%M:%S} UTC"),
-    ]
+    labels = impact.labels if impact else {}
+    facts = [*facts_of(tier.objective, labels), Fact("Since", exactly(incident.since))]
     if impact and impact.totals.total:
-        facts.append(Fact("Bad requests", _requests(impact)))
+        facts.append(Fact(f"Bad {headline.events(impact.objective)}", _requests(impact)))
     if numbers.get("burn_long") is not None and numbers.get("burn_short") is not None:
         facts.append(Fact("Burn rate", _burn(tier, numbers)))
     if impact and impact.budget.left is not None:
         facts.append(Fact("Budget left", wording.percent(max(impact.budget.left, 0.0))))
     if incident.resolved_at:
-        facts.append(Fact("Resolved", f"{incident.resolved_at:%Y-%m-%d %H:%M:%S} UTC"))
+        facts.append(Fact("Resolved", exactly(incident.resolved_at)))
     if example and example.what:
         facts.append(Fact("For example", example.what))
     return facts
@@ -200,11 +135,4 @@ def _links(incident: Incident, main: Transition, example: Example | None) -> lis
         found.append(
             Link("A request that failed" if example.role == "bad" else "A slow request", links.example(example))
         )
-    if incident.flow.runbook_url:
-        found.append(Link("Runbook", incident.flow.runbook_url))
-    objective = main.alert.tier.objective
-    return [
-        *found,
-        Link(f"Flow {incident.flow.name}", links.flow(incident.flow)),
-        Link(f"Objective {objective.name}", links.objective(objective)),
-    ]
+    return [*found, *links_of(incident.flow, main.alert.tier.objective)]

@@ -3,10 +3,10 @@
 import random
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from alerts.channels.errors import TransportError
-from alerts.models import Channel, Delivery, Incident, Transition
+from alerts.models import Alert, Channel, Delivery, Incident, Transition
 
 # Time for the example requests to be found, so that the first message can link one.
 PATIENCE = timedelta(seconds=3)
@@ -18,25 +18,38 @@ LONGEST_PAUSE = timedelta(minutes=10)
 MOST_ATTEMPTS = 18
 
 
-def owe(incident: Incident, event: Delivery.Event, transition: Transition, now: datetime) -> None:
+def owe(incident: Incident | None, event: Delivery.Event, transition: Transition, now: datetime) -> None:
     """Put the event in the outbox, once for every channel that is switched on, however often this is called."""
     wait = PATIENCE if event == Delivery.Event.OPENED else timedelta(0)
-    Delivery.objects.bulk_create(
-        [
-            Delivery(channel=channel, incident=incident, event=event, transition=transition, next_try_at=now + wait)
-            for channel in Channel.objects.filter(enabled=True)
-        ],
-        ignore_conflicts=True,
-    )
+    _owe(Channel.objects.filter(enabled=True), incident, event, transition, now + wait)
+
+
+def owe_the_end(transition: Transition, now: datetime) -> None:
+    """Say that an alert of no incident cleared, to those who were told that it fired."""
+    fired = Transition.objects.filter(alert=transition.alert_id, at__lt=transition.at, new=Alert.State.FIRING)
+    last = fired.order_by("-at").values("pk")[:1]
+    told = Channel.objects.filter(enabled=True, deliveries__transition__in=last)
+    _owe(told, None, Delivery.Event.CLEARED, transition, now)
+
+
+def _owe(
+    channels: QuerySet[Channel], incident: Incident | None, event: Delivery.Event, cause: Transition, at: datetime
+) -> None:
+    rows = [
+        Delivery(channel=channel, incident=incident, event=event, transition=cause, next_try_at=at)
+        for channel in channels
+    ]
+    Delivery.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def due(now: datetime) -> QuerySet[Delivery]:
-    """What may be sent now. A channel hears of an incident in order: an earlier message holds back the later ones."""
+    """What may be sent now. A channel hears of an incident, or of an alert without one, in order.
+
+    An earlier message holds back the later ones.
+    """
+    same = Q(incident=OuterRef("incident")) | Q(incident=None, transition__alert=OuterRef("transition__alert"))
     earlier = Delivery.objects.filter(
-        state=Delivery.State.WAITING,
-        channel=OuterRef("channel"),
-        incident=OuterRef("incident"),
-        pk__lt=OuterRef("pk"),
+        same, state=Delivery.State.WAITING, channel=OuterRef("channel"), pk__lt=OuterRef("pk")
     )
     waiting = Delivery.objects.filter(state=Delivery.State.WAITING, next_try_at__lte=now)
     return waiting.filter(~Exists(earlier)).order_by("next_try_at")

@@ -45,10 +45,12 @@ def fired(incident: Incident, transition: Transition, *, opened: bool, held_back
     tier = transition.alert.tier
     does = "pages" if tier.severity == AlertRule.Severity.PAGE else "asks for a ticket"
     then = f"{incident} opened." if opened else "Same incident, nobody is told again." if held_back else ""
+    if transition.alert.silenced_since:
+        then = "Silent, because the same objective pages."
     write(
         incident,
         transition.at,
-        f"{tier.objective.name} {does}.",
+        f"{_which(transition.alert)} {does}.",
         text=" ".join(filter(None, (f"{windows(tier)}.", then))),
         cause=f"transition-{transition.pk}",
         kind=Kind.PAGE,
@@ -62,7 +64,7 @@ def calmed(incident: Incident, transition: Transition) -> None:
     write(
         incident,
         transition.at,
-        f"{tier.objective.name} burns slower.",
+        f"{_which(transition.alert)} burns slower.",
         text=f"The {tier_words(tier)} no longer fires.",
         cause=f"transition-{transition.pk}",
         kind=Kind.PAGE,
@@ -95,12 +97,16 @@ def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
 
 
 def delivered(delivery: Delivery, at: datetime) -> None:
+    if delivery.incident is None:
+        return
     title, text = f"Told {delivery.channel.name}.", _event(delivery)
     attempts = f"At attempt {delivery.attempts}." if delivery.attempts > 1 else ""
     write(delivery.incident, at, title, text=text, cause=f"delivery-{delivery.pk}", icon="send", detail=attempts)
 
 
 def undelivered(delivery: Delivery, error: Exception, at: datetime) -> None:
+    if delivery.incident is None:
+        return
     title, text = f"Could not tell {delivery.channel.name}.", f"Undelivered: {_event(delivery)}"
     cause = f"undelivered-{delivery.pk}"
     write(delivery.incident, at, title, text=text, cause=cause, icon="warn", detail=str(error))
@@ -108,6 +114,11 @@ def undelivered(delivery: Delivery, error: Exception, at: datetime) -> None:
 
 def _event(delivery: Delivery) -> str:
     return f"{delivery.incident} {delivery.get_event_display().lower()}."
+
+
+def _which(alert: Alert) -> str:
+    """`Orders succeed`, `Orders succeed{region="eu"}`."""
+    return f"{alert.tier.objective.name}{alert.group}"
 
 
 def tier_words(tier: AlertRule) -> str:

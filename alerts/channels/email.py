@@ -7,8 +7,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from alerts.channels.errors import TransportError
+from alerts.message import Notification
 from alerts.models import Channel
-from alerts.notification import Notification
 
 
 def send(channel: Channel, notification: Notification) -> None:

@@ -5,8 +5,8 @@ from django.conf import settings
 from requests import exceptions
 
 from alerts.channels.errors import TransportError
+from alerts.message import Notification
 from alerts.models import Channel
-from alerts.notification import Notification
 from connectors import egress
 from connectors.errors import ForbiddenAddress
 

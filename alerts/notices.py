@@ -1,0 +1,94 @@
+"""What budget and no-data alerts have to say: a message of its own when one fires and when it clears, no incident."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts import headline, incidents, outbox, payload
+from alerts.headline import clock
+from alerts.message import Fact, Notification, budget_left, exactly, facts_of, links_of
+from alerts.models import Alert, Delivery, Transition
+from slo import ledger, wording
+from slo.budget import Budget
+from slo.models import AlertRule, Ledger, Objective
+
+type Event = Delivery.Event
+
+
+def follow(transition: Transition, now: datetime) -> None:
+    """Owe the messages that a transition which was just recorded asks for, within its transaction."""
+    if transition.new == Alert.State.FIRING:
+        outbox.owe(None, Delivery.Event.NOTICED, transition, now)
+    else:
+        outbox.owe_the_end(transition, now)
+
+
+def compose(delivery: Delivery, now: datetime) -> Notification:
+    """The message for a delivery that belongs to no incident, from what the database knows at `now`."""
+    found = Transition.objects.select_related("alert__tier__objective__flow").get(pk=delivery.transition_id)
+    rule, event = found.alert.tier, Delivery.Event(delivery.event)
+    view = _view(found)
+    return Notification(
+        event=event.value,
+        event_id=f"fireline-transition-{found.pk}-{event.value}",
+        dedup_key=dedup_key(found.alert_id),
+        word="Cleared" if event == Delivery.Event.CLEARED else rule.get_severity_display(),
+        title=_title(rule, view.labels, event),
+        summary=_summary(found, view),
+        facts=tuple(_facts(found, view)),
+        links=tuple(links_of(rule.objective.flow, rule.objective)),
+        details=payload.details_of_notice(found, view.labels, view.budget, None, now),
+    )
+
+
+def dedup_key(alert_id: int) -> str:
+    return f"fireline-alert-{alert_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the ledger says by now about what a transition was about."""
+
+    objective: Objective
+    labels: Mapping[str, str]
+    # Up to when it is measured, and the budget as of then; `None` when the ledger is gone.
+    until: datetime | None
+    budget: Budget | None
+
+
+def _view(transition: Transition) -> View:
+    objective = transition.alert.tier.objective
+    book: Ledger | None = incidents.book_of(transition)
+    until = incidents.measured_until(book) if book else None
+    budget = ledger.budget(book, until) if book and until else None
+    return View(objective, book.labels if book else {}, until, budget)
+
+
+def _title(rule: AlertRule, labels: Mapping[str, str], event: Event) -> str:
+    objective, group = rule.objective, headline.of_group(labels)
+    cleared = event == Delivery.Event.CLEARED
+    if rule.kind == AlertRule.Kind.NO_DATA:
+        return f"{objective.flow.name}: {objective.name} is {'measured again' if cleared else 'not measured'}{group}"
+    share = wording.percent(rule.budget_share)
+    spent = f"less than {share}" if cleared else share if rule.budget_share < 1 else "all"
+    return f"{objective.flow.name}: {spent} of the error budget of {objective.name} is spent{group}"
+
+
+def _summary(transition: Transition, view: View) -> str:
+    parts = [transition.reason.rstrip(".")]
+    if transition.alert.tier.kind == AlertRule.Kind.NO_DATA:
+        # The store's own words say what to look into.
+        error = view.objective.last_error if transition.new == Alert.State.FIRING else ""
+        return ". ".join(filter(None, (*parts, error.rstrip(".")))) + "."
+    if view.budget and view.until and (left := view.budget.left) is not None:
+        parts.append(f"{budget_left(left)} of {view.objective.name} at {clock(view.until)}")
+    return f"{', '.join(parts)}."
+
+
+def _facts(transition: Transition, view: View) -> list[Fact]:
+    facts = [*facts_of(view.objective, view.labels), Fact("Since", exactly(transition.at))]
+    if view.until:
+        facts.append(Fact("Measured until", exactly(view.until)))
+    if view.budget and view.budget.left is not None:
+        facts.append(Fact("Budget left", wording.percent(max(view.budget.left, 0.0))))
+    return facts

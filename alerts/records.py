@@ -1,0 +1,123 @@
+"""Stores what alerts did: all of one objective's or nothing, and by one worker only."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from slo.replay import Judged
+
+from alerts import transitions
+from alerts.models import Alert, Cursor, Transition
+from alerts.numbers import numbers_of
+from alerts.watches import Watch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule said of a group at the end of a slice."""
+
+    at: datetime
+    group: str
+    judged: Judged
+
+    @property
+    def moved(self) -> bool:
+        return self.judged.state.state != self.judged.old.state
+
+    @property
+    def key(self) -> tuple[Any, str]:
+        return self.judged.rule, self.group
+
+
+def advance(seen: Iterable[tuple[Watch, datetime]]) -> None:
+    """Note that nothing happened up to these instants: one query for all objectives that were at the same one."""
+    together = defaultdict[tuple[int, datetime, datetime], list[Watch]](list)
+    for watch, until in seen:
+        together[watch.objective.generation, watch.seen_until, until].append(watch)
+    for (generation, before, until), watches in together.items():
+        ids = [watch.objective.pk for watch in watches]
+        # Whoever is not there any more was moved by another worker, and nothing is lost by it.
+        Cursor.objects.filter(objective__in=ids, generation=generation, evaluated_until=before).update(
+            evaluated_until=until
+        )
+        for watch in watches:
+            watch.seen_until = until
+
+
+@transaction.atomic
+def store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: datetime) -> bool:
+    """Move the objective's cursor and store what its alerts did on the way, with what follows from that.
+
+    False: another worker evaluated these slices meanwhile, and nothing was stored.
+    """
+    mine = Cursor.objects.filter(
+        objective=watch.objective, generation=watch.objective.generation, evaluated_until=watch.seen_until
+    )
+    if not mine.update(evaluated_until=until):
+        log.info("Another worker evaluates objective %s.", watch.objective.pk)
+        return False
+    for one in sorted(judgements, key=_order):
+        keep(watch, one, now)
+    watch.seen_until = until
+    return True
+
+
+def keep(watch: Watch, one: Judgement, now: datetime) -> None:
+    """Write the alert's row, and its transition with what follows, within the caller's transaction."""
+    alert = watch.firing.get(one.key) or _row(watch, one)
+    for name, value in _columns(one.judged).items():
+        setattr(alert, name, value)
+    alert.save(update_fields=_WRITTEN)
+    if one.judged.state.state == Alert.State.FIRING:
+        watch.firing[one.key] = alert
+    else:
+        watch.firing.pop(one.key, None)
+    if one.moved:
+        transitions.follow(_transition(alert, one), now)
+
+
+def _order(one: Judgement) -> tuple[datetime, bool, str, float]:
+    """What fires before what ends, so that an incident goes on; pages before tickets, the larger share first."""
+    state, rule = one.judged.state.state, one.judged.rule
+    return one.at, state != Alert.State.FIRING, rule.severity, -float(getattr(rule, "spent", 0))
+
+
+def _row(watch: Watch, one: Judgement) -> Alert:
+    row = watch.rows[one.judged.rule]
+    alert, _created = Alert.objects.get_or_create(tier=row, group=one.group)
+    alert.tier = row
+    return alert
+
+
+_WRITTEN = ("state", "since", "frozen_since", "calm_since", "silenced_since", "numbers", "reason")
+
+
+def _columns(judged: Judged) -> dict[str, Any]:
+    state = judged.state
+    return {
+        "state": state.state,
+        "since": state.since,
+        "frozen_since": state.frozen_since,
+        "calm_since": state.calm_since,
+        "silenced_since": state.silenced_since,
+        "numbers": numbers_of(judged.reading),
+        "reason": judged.reason[:300],
+    }
+
+
+def _transition(alert: Alert, one: Judgement) -> Transition:
+    judged = one.judged
+    return Transition(
+        alert=alert,
+        at=one.at,
+        old=judged.old.state,
+        new=judged.state.state,
+        numbers=alert.numbers,
+        reason=alert.reason,
+    )
