@@ -101,7 +101,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 
 class Alert(models.Model):
-    """The state of one alert rule for one group of its objective. Moves by conditional update, and only forward in time.
+    """The state of one alert rule for one group of its objective; moves by conditional update, only forward in time.
 
     There is no row while nothing ever happened: then the state is inactive.
     """
@@ -132,6 +132,8 @@ class Alert(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tier", "group"], name="alert_once")]
+        # Every round asks which ones fire: few of all that ever did.
+        indexes = [models.Index(fields=["tier"], condition=models.Q(state="firing"), name="alert_firing")]
 
     def __str__(self) -> str:
         return f"{self.tier}{self.group} {self.state}"

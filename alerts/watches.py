@@ -1,4 +1,4 @@
-"""What evaluation knows about objectives before it looks at their slices: loaded for hundreds of them in a few queries."""
+"""What evaluation knows of objectives before it looks at their slices: loaded for hundreds in a few queries."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
