@@ -7,7 +7,7 @@ leaves a sentence on the incident instead of stopping the rest.
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -53,6 +53,8 @@ class Look:
 
     incident: Incident
     objective: Objective
+    # Of the group that burns; none without grouping.
+    labels: Mapping[str, str]
     since: datetime
     until: datetime
     # By time.monotonic().
@@ -125,7 +127,9 @@ def _look(incident: Incident, now: datetime) -> Look | None:
     if main is None:
         return None
     since = (incident.onset_at or incident.opened_at - main.alert.tier.short) - BEFORE_ONSET
-    return Look(incident, main.alert.tier.objective, since, now, time.monotonic() + PATIENCE)
+    book = incidents.book_of(main)
+    labels = book.labels if book else {}
+    return Look(incident, main.alert.tier.objective, labels, since, now, time.monotonic() + PATIENCE)
 
 
 def _claim(incident_id: int, now: datetime) -> Incident | None:
@@ -147,7 +151,7 @@ def _requests(look: Look, known: set[str]) -> list[Request]:
     """What the stores have to offer, apart from what is `known`: exemplars, normal requests, then other bad ones."""
     certain: list[str] = []
     with look.asking():
-        certain = exemplars.bad(look.objective, look.since, look.until)
+        certain = exemplars.bad(look.objective, look.labels, look.since, look.until)
     normal, bad = _search(look, _normal(look)), _search(look, _bad(look))
     order = dict.fromkeys((*certain[:EXEMPLARS], *normal, *bad))
     found = []

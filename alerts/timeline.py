@@ -99,7 +99,7 @@ def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
 def delivered(delivery: Delivery, at: datetime) -> None:
     if delivery.incident is None:
         return
-    title, text = f"Told {delivery.channel.name}.", _event(delivery)
+    title, text = f"Told {delivery.channel.name}.", _event(delivery.incident, delivery)
     attempts = f"At attempt {delivery.attempts}." if delivery.attempts > 1 else ""
     write(delivery.incident, at, title, text=text, cause=f"delivery-{delivery.pk}", icon="send", detail=attempts)
 
@@ -107,13 +107,13 @@ def delivered(delivery: Delivery, at: datetime) -> None:
 def undelivered(delivery: Delivery, error: Exception, at: datetime) -> None:
     if delivery.incident is None:
         return
-    title, text = f"Could not tell {delivery.channel.name}.", f"Undelivered: {_event(delivery)}"
+    title, text = f"Could not tell {delivery.channel.name}.", f"Undelivered: {_event(delivery.incident, delivery)}"
     cause = f"undelivered-{delivery.pk}"
     write(delivery.incident, at, title, text=text, cause=cause, icon="warn", detail=str(error))
 
 
-def _event(delivery: Delivery) -> str:
-    return f"{delivery.incident} {delivery.get_event_display().lower()}."
+def _event(incident: Incident, delivery: Delivery) -> str:
+    return f"{incident} {delivery.get_event_display().lower()}."
 
 
 def _which(alert: Alert) -> str:
