@@ -1,7 +1,7 @@
 """Evaluates alerts over the ledgers: every slice once and in order, whoever does it and however often it is asked.
 
 Most objectives are calm in most rounds. For them a few comparisons say that no rule can have moved, and one query
-moves the cursors of all; only what may have moved goes through `slo.replay`, which is what a replay goes through.
+moves the cursors of all; only what may have moved goes through `slo.judgement`, as in a replay.
 """
 
 from collections import defaultdict
@@ -12,16 +12,15 @@ from functools import lru_cache
 from itertools import batched
 from typing import cast
 
-from slo.replay import Judged, Rule
-
 from alerts import lateness, records, retirement, watches
 from alerts.models import Alert
 from alerts.records import Judgement
 from alerts.watches import Watch
-from slo import ledger, replay, states
+from slo import judgement, ledger, states
 from slo.definition import Definition, NoDataAlert
 from slo.history import History
 from slo.instants import floor
+from slo.judgement import Judged, Rule
 from slo.models import Objective, Slice
 from slo.states import AlertState
 
@@ -116,7 +115,7 @@ def _judge(watch: Watch, ends: Sequence[datetime], histories: Mapping[int, Histo
         for group, history in _groups(watch, histories):
             if not known[group] and calm(definition, history, at):
                 continue
-            for judged in replay.step(definition, history, at, known[group]):
+            for judged in judgement.step(definition, history, at, known[group]):
                 if _counts(judged, before, at):
                     known[group] = _after(known[group], judged)
                     yield Judgement(at, group, judged)
@@ -127,7 +126,7 @@ def _histories(portion: Sequence[Stretch]) -> dict[int, History]:
     """What is known of each ledger at all instants that the rules look at; a few queries for each set of instants."""
     together = defaultdict[frozenset[datetime], list[Watch]](list)
     for watch, ends in portion:
-        wanted = {at for end in ends for at in replay.instants(watch.definition, end)}
+        wanted = {at for end in ends for at in judgement.instants(watch.definition, end)}
         together[frozenset(wanted)].append(watch)
     found = dict[int, History]()
     for wanted, those in together.items():

@@ -12,7 +12,7 @@ from alerts.headline import clock
 from alerts.models import Alert, Cursor, Transition
 from alerts.records import Judgement
 from alerts.watches import Watch
-from slo import ledger, replay
+from slo import judgement, ledger
 from slo.history import History
 from slo.models import AlertRule, Objective
 
@@ -73,7 +73,7 @@ def _notice(watch: Watch, now: datetime) -> None:
     for group, history in _histories(watch, at).items():
         if group not in silent:
             continue
-        for judged in replay.step(only, history, at, {}):
+        for judged in judgement.step(only, history, at, {}):
             if judged.state.state == Alert.State.FIRING:
                 _fire(watch, Judgement(at, group, judged), now)
 
@@ -81,15 +81,15 @@ def _notice(watch: Watch, now: datetime) -> None:
 def _histories(watch: Watch, at: datetime) -> dict[str, History]:
     if not watch.books:
         return {"": History((), (), watch.objective.created_at)}
-    found = ledger.histories(watch.books, replay.instants(watch.definition, at))
+    found = ledger.histories(watch.books, judgement.instants(watch.definition, at))
     return {book.group: found[book.pk] for book in watch.books}
 
 
 @transaction.atomic
-def _fire(watch: Watch, judgement: Judgement, now: datetime) -> None:
-    rule = watch.rows[judgement.judged.rule]
+def _fire(watch: Watch, one: Judgement, now: datetime) -> None:
+    rule = watch.rows[one.judged.rule]
     # Once, and not when somebody has seen newer slices meanwhile.
     mine = Cursor.objects.select_for_update().filter(objective=watch.objective, evaluated_until=watch.seen_until)
-    known = Transition.objects.filter(alert__tier=rule, alert__group=judgement.group, at__gte=judgement.at)
+    known = Transition.objects.filter(alert__tier=rule, alert__group=one.group, at__gte=one.at)
     if mine.exists() and not known.exists():
-        records.keep(watch, judgement, now)
+        records.keep(watch, one, now)

@@ -17,10 +17,26 @@ type Event = Delivery.Event
 
 def follow(transition: Transition, now: datetime) -> None:
     """Owe the messages that a transition which was just recorded asks for, within its transaction."""
-    if transition.new == Alert.State.FIRING:
-        outbox.owe(None, Delivery.Event.NOTICED, transition, now)
-    else:
+    if transition.new != Alert.State.FIRING:
         outbox.owe_the_end(transition, now)
+    elif not _larger_share(transition):
+        outbox.owe(None, Delivery.Event.NOTICED, transition, now)
+
+
+def _larger_share(transition: Transition) -> bool:
+    """Whether the same slice spent a larger share, whose alert says as much: one message is enough."""
+    rule = transition.alert.tier
+    if rule.kind != AlertRule.Kind.BUDGET:
+        return False
+    same_slice = Transition.objects.filter(
+        at=transition.at, new=Alert.State.FIRING, alert__group=transition.alert.group
+    )
+    return same_slice.filter(
+        alert__tier__objective=rule.objective_id,
+        alert__tier__kind=AlertRule.Kind.BUDGET,
+        alert__tier__budget_share__gt=rule.budget_share,
+        alert__tier__severity__in=(AlertRule.Severity.PAGE, rule.severity),
+    ).exists()
 
 
 def compose(delivery: Delivery, now: datetime) -> Notification:

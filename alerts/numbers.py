@@ -2,15 +2,25 @@
 
 from typing import Any
 
-from slo.states import Reading, Silence, Spent
+from slo.absence import Absence
+from slo.judgement import Seen
+from slo.spending import Spent
 from slo.windows import Totals
 
 
-def numbers_of(reading: Reading | Spent | Silence) -> dict[str, Any]:
-    """`{"long": {"bad", "total", "coverage", "seconds"}, "short": {…}, "burn_long", "burn_short", "bound", "factor"}`.
+def numbers_of(reading: Seen) -> dict[str, Any]:
+    """By kind of rule, with counts as `{"bad", "total", "coverage", "seconds"}`.
 
-    Burn rates are multiples; `bound` is the burn rate over the long window that is at least certain.
+    - burn: `{"long": counts, "short": counts, "burn_long", "burn_short", "bound", "factor"}`; burn rates are
+      multiples, `bound` is the one over the long window that is at least certain.
+    - budget: `{"window": counts, "allowed", "share"}`; `share` (0 and up) is what is spent of the `allowed` bad events.
+    - no data: `{"window": counts}`.
     """
+    match reading:
+        case Spent():
+            return {"window": _counts(reading.totals), "allowed": reading.allowed, "share": reading.share}
+        case Absence():
+            return {"window": _counts(reading.totals)}
     return {
         "long": _counts(reading.long),
         "short": _counts(reading.short),

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from slo.replay import Judged
 
 from alerts import transitions
 from alerts.models import Alert, Cursor, Transition
 from alerts.numbers import numbers_of
 from alerts.watches import Watch
+from slo.judgement import Judged
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,6 @@ class Judgement:
     at: datetime
     group: str
     judged: Judged
-
-    @property
-    def moved(self) -> bool:
-        return self.judged.state.state != self.judged.old.state
 
     @property
     def key(self) -> tuple[Any, str]:
@@ -78,7 +74,7 @@ def keep(watch: Watch, one: Judgement, now: datetime) -> None:
         watch.firing[one.key] = alert
     else:
         watch.firing.pop(one.key, None)
-    if one.moved:
+    if one.judged.moved:
         transitions.follow(_transition(alert, one), now)
 
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from slo.replay import Rule
 
 from alerts import retirement
 from alerts.models import Alert, Cursor
 from slo import instants
 from slo.definition import Definition
 from slo.definitions import definition_of, rule_of
+from slo.judgement import Rule
 from slo.models import AlertRule, Ledger, Objective
 
 NEW_COUNT = "Taken off: what the objective counts was changed"

@@ -22,7 +22,7 @@ def watched(called: str = "Checkout", tiers: Sequence[Tier] = (PAGE,), hours: in
     flow = fields.pop("flow", None) or make_flow(called)
     objective = make_objective(flow=flow, tiers=tiers, **fields)
     make_slices(objective, NOON - hours * HOUR, [GOOD] * 60 * hours)
-    evaluation.evaluate(objective.pk, now=NOON + 10 * SECOND)
+    evaluation.evaluate([objective.pk], now=NOON + 10 * SECOND)
     return objective
 
 
@@ -35,12 +35,14 @@ def go_on(objective: Objective, counts: Sequence[Counts]) -> datetime:
     assert at is not None
     for one in counts:
         at = make_slices(objective, at, [one])
-        evaluation.evaluate(objective.pk, now=at + 12 * SECOND)
+        evaluation.evaluate([objective.pk], now=at + 12 * SECOND)
     return at
 
 
-def alert_of(objective: Objective, severity: str = "page") -> Alert:
-    return Alert.objects.get(tier__objective=objective, tier__severity=severity, tier__archived_at=None)
+def alert_of(objective: Objective, severity: str = "page", group: str = "", kind: str = "burn") -> Alert:
+    """The alert of the objective's rule of this severity; one that was never written is inactive."""
+    rule = objective.rules.get(severity=severity, kind=kind, archived_at=None)
+    return Alert.objects.filter(tier=rule, group=group).first() or Alert(tier=rule, group=group)
 
 
 def the_incident() -> Incident:

@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts import evaluation, outbox
-from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
+from alerts import evaluation, outbox, retirement
+from alerts.models import Alert, Cursor, Delivery, Incident, TimelineEntry, Transition
 from slo import ledger, states
 from slo.definitions import save_objective
 from slo.models import Objective
@@ -47,7 +47,8 @@ def test_a_good_flow_opens_nothing() -> None:
     go_on(checkout, [GOOD] * 5)
     assert alert_of(checkout).state == Alert.State.INACTIVE
     assert not Transition.objects.exists()
-    assert alert_of(checkout).evaluated_until == NOON + 5 * MINUTE
+    assert not Alert.objects.exists()
+    assert Cursor.objects.get().evaluated_until == NOON + 5 * MINUTE
 
 
 def test_evaluating_again_changes_nothing() -> None:
@@ -56,7 +57,7 @@ def test_evaluating_again_changes_nothing() -> None:
     at = go_on(checkout, [BAD, BAD])
     before = everything()
     for later in (0, 1, 60):
-        evaluation.evaluate(checkout.pk, now=at + later * SECOND)
+        evaluation.evaluate([checkout.pk], now=at + later * SECOND)
     assert everything() == before
 
 
@@ -65,7 +66,7 @@ def test_slices_that_come_in_one_go_give_the_same_as_one_by_one() -> None:
     one_by_one, at_once = watched("Slowly"), watched("Quickly")
     at = go_on(one_by_one, counts)
     make_slices(at_once, NOON, counts)
-    evaluation.evaluate(at_once.pk, now=at + 12 * SECOND)
+    evaluation.evaluate([at_once.pk], now=at + 12 * SECOND)
     assert history(at_once) == history(one_by_one)
     assert len(history(at_once)) >= 3
 
@@ -81,7 +82,7 @@ def test_the_alerts_do_what_a_replay_of_the_ledger_says() -> None:
 def test_another_worker_on_the_same_slices_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = watched()
     at = make_slices(checkout, NOON, [BAD, BAD])
-    again = once(lambda: evaluation.evaluate(checkout.pk, now=at))
+    again = once(lambda: evaluation.evaluate([checkout.pk], now=at))
     marks = ledger.marks
 
     def meanwhile(*arguments: Any) -> Any:
@@ -90,7 +91,7 @@ def test_another_worker_on_the_same_slices_is_noticed(monkeypatch: pytest.Monkey
         return found
 
     monkeypatch.setattr(ledger, "marks", meanwhile)
-    evaluation.evaluate(checkout.pk, now=at)
+    evaluation.evaluate([checkout.pk], now=at)
     assert Transition.objects.count() == 1
     assert Incident.objects.count() == 1
 
@@ -102,25 +103,25 @@ def test_a_worker_that_dies_while_recording_leaves_nothing_half_done(monkeypatch
     with monkeypatch.context() as dying:
         dying.setattr(outbox, "owe", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            evaluation.evaluate(checkout.pk, now=at)
+            evaluation.evaluate([checkout.pk], now=at)
     assert not Transition.objects.exists()
     assert not Incident.objects.exists()
-    evaluation.evaluate(checkout.pk, now=at)
+    evaluation.evaluate([checkout.pk], now=at)
     assert (Transition.objects.count(), Incident.objects.count(), Delivery.objects.count()) == (1, 1, 1)
 
 
 def test_history_pages_nobody() -> None:
     checkout = make_objective(flow=make_flow("Checkout"), tiers=[PAGE])
     make_slices(checkout, NOON - 3 * HOUR, [BAD] * 60 + [GOOD] * 120)
-    evaluation.evaluate(checkout.pk, now=NOON + 10 * SECOND)
+    evaluation.evaluate([checkout.pk], now=NOON + 10 * SECOND)
     assert not Transition.objects.exists()
-    assert alert_of(checkout).evaluated_until == NOON
+    assert Cursor.objects.get().evaluated_until == NOON
 
 
 def test_a_flow_that_fails_already_pages_as_soon_as_it_is_watched() -> None:
     checkout = make_objective(flow=make_flow("Checkout"), tiers=[PAGE])
     make_slices(checkout, NOON - 1 * HOUR, [GOOD] * 50 + [BAD] * 10)
-    evaluation.evaluate(checkout.pk, now=NOON + 10 * SECOND)
+    evaluation.evaluate([checkout.pk], now=NOON + 10 * SECOND)
     assert the_incident().onset_at == NOON - 10 * MINUTE
 
 
@@ -162,7 +163,7 @@ def test_a_ticket_that_becomes_a_page_is_raised_and_told_once() -> None:
     make_channel()
     checkout = watched(tiers=[PAGE, TICKET], hours=25)
     at = make_slices(checkout, NOON, [(1, 100)] * 480)
-    evaluation.evaluate(checkout.pk, now=at)
+    evaluation.evaluate([checkout.pk], now=at)
     assert the_incident().severity == "ticket"
     go_on(checkout, [BAD, BAD])
     assert the_incident().severity == "page"
@@ -206,7 +207,7 @@ def test_a_late_ledger_freezes_a_firing_alert_that_goes_on_firing() -> None:
     checkout = watched()
     at = go_on(checkout, [BAD, BAD])
     Objective.objects.filter(pk=checkout.pk).update(last_error="Prometheus at 127.0.0.1:9 cannot be reached.")
-    evaluation.evaluate(checkout.pk, now=at + 5 * MINUTE)
+    evaluation.evaluate([checkout.pk], now=at + 5 * MINUTE)
     alert = alert_of(checkout)
     assert alert.state == Alert.State.FIRING
     assert alert.frozen_since == at
@@ -221,7 +222,7 @@ def test_freezing_is_said_once() -> None:
     checkout = watched()
     at = go_on(checkout, [BAD, BAD])
     for minutes in (5, 6, 7):
-        evaluation.evaluate(checkout.pk, now=at + minutes * MINUTE)
+        evaluation.evaluate([checkout.pk], now=at + minutes * MINUTE)
     assert TimelineEntry.objects.filter(icon="nodata").count() == 1
 
 
@@ -230,7 +231,7 @@ def test_slices_that_come_late_count_as_if_they_had_come_in_time() -> None:
     counts = [BAD] * 2 + [GOOD] * 12
     at = go_on(in_time, counts)
     go_on(late, counts[:6])
-    evaluation.evaluate(late.pk, now=at)
+    evaluation.evaluate([late.pk], now=at)
     assert alert_of(late).frozen_since is not None
     go_on(late, counts[6:])
     assert history(late) == history(in_time)
@@ -252,8 +253,8 @@ def test_an_archived_objective_or_flow_does_not_burn_on(archived: str) -> None:
     row = checkout if archived == "objective" else checkout.flow
     row.archived_at = timezone.now()
     row.save()
-    evaluation.retire_archived(NOON + HOUR)
-    evaluation.retire_archived(NOON + 2 * HOUR)
+    retirement.retire_archived(NOON + HOUR)
+    retirement.retire_archived(NOON + 2 * HOUR)
     assert alert_of(checkout).reason == f"Taken off: the {archived} was archived"
     assert the_incident().resolved_at == NOON + HOUR
 
@@ -262,7 +263,7 @@ def test_a_changed_tier_hands_its_incident_on() -> None:
     checkout = watched()
     at = go_on(checkout, [BAD, BAD])
     save_objective(checkout, [tier(budget_share="0.03")])
-    evaluation.evaluate(checkout.pk, now=at + 12 * SECOND)
+    evaluation.evaluate([checkout.pk], now=at + 12 * SECOND)
     assert Alert.objects.get(tier__archived_at__isnull=False).state == Alert.State.RESOLVED
     assert alert_of(checkout).state == Alert.State.FIRING
     assert the_incident().state == Incident.State.OPEN
@@ -303,7 +304,7 @@ def queries_for_one_slice(objective: Objective) -> int:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        evaluation.evaluate(objective.pk, now=at + 12 * SECOND)
+        evaluation.evaluate([objective.pk], now=at + 12 * SECOND)
     return len(queries)
 
 

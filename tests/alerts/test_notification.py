@@ -176,7 +176,7 @@ def test_an_incident_whose_ledger_is_gone_can_still_be_told() -> None:
     objective.slices.all().delete()
     objective.measured_until = None
     objective.save()
-    evaluation.evaluate(objective.pk, now=NOW)
+    evaluation.evaluate([objective.pk], now=NOW)
     note = notification.compose(Delivery.objects.get(), NOW)
     assert note.payload()["requests"] is None
     assert note.summary
