@@ -91,6 +91,8 @@ class Objective(models.Model):
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="objectives")
     name = models.CharField(max_length=80)
     description = models.TextField(blank=True)
+    # {"team": "payments"}: what its document says beside, given back on export.
+    labels = models.JSONField(default=dict, blank=True)
     source = models.ForeignKey(Source, on_delete=models.PROTECT, limit_choices_to={"kind": Source.Kind.PROMETHEUS})
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.EVENTS)
     # -- Counted events: from counters and histograms
