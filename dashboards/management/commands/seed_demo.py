@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from alerts.models import Channel
+from slo.definition import USUAL_BUDGET_ALERTS, USUAL_NO_DATA
 from slo.definitions import save_objective
 from slo.models import Flow, Objective
 from slo.tiers import Tier, scaled_for
@@ -125,7 +126,7 @@ def keep(promise: Promise, source: Source) -> None:
     )
     if made:
         for objective in (availability(flow, promise, source), latency(flow, promise, source)):
-            save_objective(objective, quick_tiers(objective))
+            save_objective(objective, (*quick_tiers(objective), *USUAL_BUDGET_ALERTS, USUAL_NO_DATA))
 
 
 def quick_tiers(objective: Objective) -> list[Tier]:
