@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=80)),
                 ('description', models.TextField(blank=True)),
+                ('labels', models.JSONField(blank=True, default=dict)),
                 ('kind', models.CharField(choices=[('events', 'Events'), ('latency', 'Latency'), ('gauge', 'Gauge'), ('freshness', 'Freshness'), ('bool', 'Up or down')], default='events', max_length=10)),
                 ('metric', models.CharField(blank=True, max_length=200)),
                 ('matchers', models.JSONField(blank=True, default=list)),
