@@ -8,6 +8,7 @@ from functools import cached_property
 from operator import attrgetter, itemgetter
 
 from slo import periods
+from slo.columns import Columns
 from slo.periods import Interval
 from slo.slices import Measured
 from slo.windows import ZERO, Mark, Totals, difference, last_before
@@ -58,6 +59,11 @@ class History:
         position = bisect_left(self.excluded, at, key=_START)
         return position > 0 and at <= self.excluded[position - 1][1]
 
+    @cached_property
+    def columns(self) -> Columns:
+        """The same as arrays, for many windows at once."""
+        return Columns(self)
+
     def _excluded(self, start: datetime, end: datetime) -> Sequence[Interval]:
         first = bisect_right(self.excluded, start, key=itemgetter(1))
         return self.excluded[first : bisect_left(self.excluded, end, key=_START)]
@@ -66,10 +72,11 @@ class History:
         return difference(self._mark(start), self._mark(end), end - start)
 
     def _mark(self, at: datetime) -> Mark | None:
-        return last_before(self.marks, at) or self._origin
+        return last_before(self.marks, at) or self.origin
 
     @cached_property
-    def _origin(self) -> Mark | None:
+    def origin(self) -> Mark | None:
+        """The totals before the first slice; `None` for zero."""
         return self.marks[0] if self.marks and self.marks[0].at == self.begins else None
 
 

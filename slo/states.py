@@ -1,16 +1,15 @@
-"""When an alert fires, freezes and resolves: a pure function of two windows of the ledger, with the reason in words."""
+"""When a tier fires, freezes and resolves: a pure function of two windows of the ledger, with the reason in words."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from slo import windows, wording
+from slo import wording
 from slo.budget import burn, burns_faster
 from slo.confidence import lower_bound
 from slo.tiers import Tier
-from slo.windows import Mark, Totals
+from slo.windows import Totals
 
 type State = Literal["inactive", "firing", "resolved"]
 
@@ -21,8 +20,8 @@ class Policy:
 
     # With one bad event any ratio is chance.
     min_bad: int = 2
-    # One-sided, for the long window's error ratio.
-    confidence: float = 0.95
+    # One-sided, for the long window's error ratio; `None` for the textbook's plain comparison.
+    confidence: float | None = 0.95
     # The short window must be calm for this share of its length before the alert resolves.
     hold: float = 0.5
     # A short window with less coverage than this says nothing.
@@ -33,6 +32,7 @@ class Policy:
 
 
 STANDARD = Policy()
+IN_MAINTENANCE = "Frozen: in maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,14 @@ class Reading:
     burn_long: float | None
     burn_short: float | None
     # The lowest burn rate over the long window that its counts still allow with the policy's confidence.
-    # `None` while the burn rate itself is not above the factor: then it cannot matter.
+    # `None` while the burn rate itself is not above the factor, and where no confidence is asked for.
     bound: float | None
     factor: Decimal
     # Whether the burn rates, compared exactly, are above the factor.
     long_burns: bool
     short_burns: bool
+    # Whether the newest slice is taken out of everything.
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +66,40 @@ class AlertState:
     frozen_since: datetime | None = None
     # Set while firing and the short window no longer burns.
     calm_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of state, and the reading that caused it."""
-
-    at: datetime
-    old: State
-    new: State
-    reason: str
-    reading: Reading
+    # Set while a ticket fires beside a page of the same objective and group: it then says nothing of its own.
+    silenced_since: datetime | None = None
 
 
 def read(
-    long: Totals, short: Totals, tier: Tier, target: Decimal, window: timedelta, policy: Policy = STANDARD
+    long: Totals,
+    short: Totals,
+    tier: Tier,
+    target: Decimal,
+    window: timedelta,
+    policy: Policy = STANDARD,
+    maintenance: bool = False,
 ) -> Reading:
     """What `tier` of an objective sees, when its two windows hold `long` and `short`."""
     factor = tier.factor(window)
     long_burns = burns_faster(long, target, factor)
-    allowed = float(1 - target)
     return Reading(
         long,
         short,
         burn(long, target),
         burn(short, target),
-        lower_bound(long.bad, long.total, policy.confidence) / allowed if long_burns else None,
+        lowest_burn(long, target, policy) if long_burns else None,
         factor,
         long_burns,
         burns_faster(short, target, factor),
+        maintenance,
     )
+
+
+def lowest_burn(long: Totals, target: Decimal, policy: Policy = STANDARD) -> float | None:
+    """The lowest burn rate that these counts allow with the policy's confidence; `None` if none is asked for."""
+    if policy.confidence is None:
+        return None
+    return lower_bound(long.bad, long.total, policy.confidence) / float(1 - target)
 
 
 def decide(
@@ -101,8 +107,8 @@ def decide(
 ) -> tuple[AlertState, str]:
     """The state after `reading` was taken at `at`, and the sentence that says why.
 
-    - Unmeasured (too little coverage of the short window, nothing in the long one): frozen. Nothing fires, nothing
-      resolves, a firing alert keeps firing.
+    - In maintenance or unmeasured (too little coverage of the short window, nothing in the long one): frozen. Nothing
+      fires, nothing resolves, a firing alert keeps firing.
     - Fires when both windows burn faster than the factor, on at least `min_bad` bad events, and the long window
       does so with the policy's confidence.
     - Resolves when the short window has not burned faster than the factor for `hold` of its length without a break.
@@ -120,26 +126,6 @@ def decide(
 def frozen(state: AlertState, at: datetime) -> AlertState:
     """The state when not even a reading can be taken, because the ledger is late."""
     return replace(state, frozen_since=state.frozen_since or at, calm_since=None)
-
-
-def replay(
-    marks: Sequence[Mark],
-    tier: Tier,
-    target: Decimal,
-    window: timedelta,
-    policy: Policy = STANDARD,
-    instants: Iterable[datetime] | None = None,
-) -> list[Transition]:
-    """What the alert would have done over a ledger, given as all its marks in order; at each mark unless told."""
-    state, transitions = AlertState(), list[Transition]()
-    for at in instants if instants is not None else (mark.at for mark in marks):
-        long, short = windows.window(marks, at, tier.long), windows.window(marks, at, tier.short)
-        reading = read(long, short, tier, target, window, policy)
-        old = state.state
-        state, reason = decide(state, tier, reading, at, policy)
-        if state.state != old:
-            transitions.append(Transition(at, old, state.state, reason, reading))
-    return transitions
 
 
 def _while_calm(
@@ -164,6 +150,8 @@ def _while_firing(
 
 
 def _unmeasured(tier: Tier, reading: Reading, policy: Policy) -> str | None:
+    if reading.maintenance:
+        return IN_MAINTENANCE
     if reading.short.coverage < policy.min_coverage:
         share = f"only {wording.percent(reading.short.coverage)}" if reading.short.measured else "nothing"
         return f"Frozen: {share} of the last {wording.duration(tier.short)} was measured"
@@ -181,6 +169,8 @@ def _not_enough(tier: Tier, reading: Reading, policy: Policy) -> str | None:
         return f"{long}, but {_short(tier, reading)}: not above {factor}"
     if reading.long.bad < policy.min_bad:
         return f"{_both(tier, reading)}, but only {_events(reading.long)}; {policy.min_bad} bad ones are needed"
+    if policy.confidence is None:
+        return None
     # In floats, and so is the bound: it is far coarser than their last bit.
     if reading.bound is None or reading.bound <= reading.factor:
         bound = wording.burn(reading.bound or 0.0, reading.factor)
