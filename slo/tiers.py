@@ -1,7 +1,7 @@
 """Alert tiers as data: the SRE workbook's, the same for other windows, and how soon each one can fire."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Literal
@@ -42,10 +42,50 @@ WORKBOOK_TIERS = (
     Tier("ticket", timedelta(days=1), timedelta(hours=2), Decimal("0.10")),
     Tier("ticket", timedelta(days=3), timedelta(hours=6), Decimal("0.10")),
 )
+# What a slow burn may cost that no page tells: all of the budget, over the whole window.
+TRICKLE_SHARE = Decimal(1)
+TRICKLE_SHORT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A choice of tiers for an objective over 30 days, which is scaled for others."""
+
+    name: str
+    about: str
+    tiers: tuple[Tier, ...]
+    # Whether a ticket tells of a flow that spends its whole budget too slowly for any of `tiers`.
+    trickle: bool
+
+    def scaled(self, window: timedelta, target: Decimal | None = None) -> tuple[Tier, ...]:
+        """The tiers for an objective over `window`; see `scaled_for`."""
+        last = (trickle(window),) if self.trickle else ()
+        return tuple(dict.fromkeys((*(_scaled(tier, window, target) for tier in self.tiers), *last)))
+
+
+WORKBOOK = Preset(
+    "Workbook", "Two pages and three tickets: the Site Reliability Workbook's, and a trickle.", WORKBOOK_TIERS, True
+)
+PRESETS = (
+    WORKBOOK,
+    Preset("Pages only", "What somebody should be woken for; nothing else.", WORKBOOK_TIERS[:2], False),
+    Preset("Tickets only", "Nobody is woken: for flows that can wait until the morning.", WORKBOOK_TIERS[2:], True),
+    Preset(
+        "Patient",
+        "Waits until twice as much is spent, so that fewer people are woken.",
+        tuple(replace(tier, budget_share=2 * tier.budget_share) for tier in WORKBOOK_TIERS),
+        True,
+    ),
+)
+
+
+def trickle(window: timedelta) -> Tier:
+    """A ticket for a flow that fails now and then, too rarely for any other tier, until its whole budget is spent."""
+    return Tier("ticket", window, window / TRICKLE_SHORT, TRICKLE_SHARE)
 
 
 def scaled_for(window: timedelta, target: Decimal | None = None) -> tuple[Tier, ...]:
-    """The workbook's tiers for an objective over `window`.
+    """The workbook's tiers for an objective over `window`, and the one for a trickle.
 
     What a tier promises is its share of the budget, so that share stays, and with it the time to detection: it
     does not depend on the length of the long window. The long window stays too, as long as its factor is at
@@ -53,7 +93,7 @@ def scaled_for(window: timedelta, target: Decimal | None = None) -> tuple[Tier, 
     under 5 minutes measure noise, so very short objectives raise the share instead. With a `target`, a long
     window grows until a complete outage exceeds its factor. Tiers that become equal are given once.
     """
-    return tuple(dict.fromkeys(_scaled(tier, window, target) for tier in WORKBOOK_TIERS))
+    return WORKBOOK.scaled(window, target)
 
 
 def _scaled(tier: Tier, window: timedelta, target: Decimal | None) -> Tier:
