@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo.tiers import WORKBOOK_TIERS, Tier, detection_time, problem, scaled_for
+from slo.tiers import PRESETS, WORKBOOK_TIERS, Tier, detection_time, problem, scaled_for, trickle
 from tests.make import DAY, HOUR, MINUTE, tier
 
 MONTH = 30 * DAY
@@ -18,8 +18,28 @@ def test_over_30_days_the_factors_are_those_of_the_workbook() -> None:
     assert factors == [Decimal("14.4"), Decimal(6), Decimal(3), Decimal(1)]
 
 
-def test_for_30_days_the_tiers_are_those_of_the_workbook() -> None:
-    assert scaled_for(MONTH) == WORKBOOK_TIERS
+def test_for_30_days_the_tiers_are_those_of_the_workbook_and_one_for_a_trickle() -> None:
+    assert scaled_for(MONTH) == (*WORKBOOK_TIERS, tier("ticket", MONTH, 3 * DAY, "1"))
+
+
+@given(st.integers(min_value=60, max_value=400 * 24 * 60))
+def test_a_trickle_is_told_when_the_whole_budget_is_spent(minutes: int) -> None:
+    window = timedelta(minutes=minutes)
+    assert trickle(window).factor(window) == 1
+    assert problem(trickle(window), window, Decimal("0.999")) is None
+
+
+def test_each_preset_makes_sense_for_a_month() -> None:
+    for preset in PRESETS:
+        for one in preset.scaled(MONTH, Decimal("0.999")):
+            assert problem(one, MONTH, Decimal("0.999")) is None
+
+
+def test_a_preset_holds_what_its_name_says() -> None:
+    severities = {preset.name: {one.severity for one in preset.scaled(MONTH)} for preset in PRESETS}
+    assert severities["Pages only"] == {"page"}
+    assert severities["Tickets only"] == {"ticket"}
+    assert severities["Workbook"] == severities["Patient"] == {"page", "ticket"}
 
 
 def test_over_a_week_tickets_shrink_until_they_no_longer_alert_on_a_budget_that_lasts() -> None:
@@ -27,6 +47,7 @@ def test_over_a_week_tickets_shrink_until_they_no_longer_alert_on_a_budget_that_
         tier("page", HOUR, 5 * MINUTE, "0.02"),
         tier("page", 6 * HOUR, 30 * MINUTE, "0.05"),
         tier("ticket", 16 * HOUR, 80 * MINUTE, "0.10"),
+        tier("ticket", 7 * DAY, 7 * DAY / 10, "1"),
     )
 
 
