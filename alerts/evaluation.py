@@ -126,8 +126,8 @@ def _histories(portion: Sequence[Stretch]) -> dict[int, History]:
     """What is known of each ledger at all instants that the rules look at; a few queries for each set of instants."""
     together = defaultdict[frozenset[datetime], list[Watch]](list)
     for watch, ends in portion:
-        wanted = {at for end in ends for at in judgement.instants(watch.definition, end)}
-        together[frozenset(wanted)].append(watch)
+        wanted = frozenset(at for end in ends for at in judgement.instants(watch.definition, end))
+        together[wanted].append(watch)
     found = dict[int, History]()
     for wanted, those in together.items():
         found |= ledger.histories([book for watch in those for book in watch.books], wanted)
@@ -155,13 +155,13 @@ def _groups(watch: Watch, histories: Mapping[int, History]) -> Iterator[tuple[st
 def _after(known: Mapping[Rule, AlertState], judged: Judged) -> dict[Rule, AlertState]:
     others = {rule: state for rule, state in known.items() if rule != judged.rule}
     # Of a rule that does not fire nothing is remembered: it begins anew.
-    return others | {judged.rule: judged.state} if judged.state.state == Alert.State.FIRING else others
+    return others | {judged.rule: judged.state} if judged.state.state == "firing" else others
 
 
 def _counts(judged: Judged, before: datetime, at: datetime) -> bool:
     """Whether this has to be stored: a move, or news of what fires."""
     old, new = judged.old, judged.state
-    if old.state != Alert.State.FIRING and new.state != Alert.State.FIRING:
+    if old.state != "firing" and new.state != "firing":
         return False
     if isinstance(judged.rule, NoDataAlert) and old.since is not None and at <= old.since:
         # It fired by the clock while slices were missing; those that come late cannot end it before it began.

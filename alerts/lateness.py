@@ -74,7 +74,7 @@ def _notice(watch: Watch, now: datetime) -> None:
         if group not in silent:
             continue
         for judged in judgement.step(only, history, at, {}):
-            if judged.state.state == Alert.State.FIRING:
+            if judged.state.state == "firing":
                 _fire(watch, Judgement(at, group, judged), now)
 
 

@@ -70,7 +70,7 @@ def keep(watch: Watch, one: Judgement, now: datetime) -> None:
     for name, value in _columns(one.judged).items():
         setattr(alert, name, value)
     alert.save(update_fields=_WRITTEN)
-    if one.judged.state.state == Alert.State.FIRING:
+    if one.judged.state.state == "firing":
         watch.firing[one.key] = alert
     else:
         watch.firing.pop(one.key, None)
@@ -81,7 +81,7 @@ def keep(watch: Watch, one: Judgement, now: datetime) -> None:
 def _order(one: Judgement) -> tuple[datetime, bool, str, float]:
     """What fires before what ends, so that an incident goes on; pages before tickets, the larger share first."""
     state, rule = one.judged.state.state, one.judged.rule
-    return one.at, state != Alert.State.FIRING, rule.severity, -float(getattr(rule, "spent", 0))
+    return one.at, state != "firing", rule.severity, -float(getattr(rule, "spent", 0))
 
 
 def _row(watch: Watch, one: Judgement) -> Alert:

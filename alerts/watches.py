@@ -1,5 +1,6 @@
 """What evaluation knows of objectives before it looks at their slices: loaded for hundreds in a few queries."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from slo.definition import Definition
 from slo.definitions import definition_of, rule_of
 from slo.judgement import Rule
 from slo.models import AlertRule, Ledger, Objective
+
+log = logging.getLogger(__name__)
 
 NEW_COUNT = "Taken off: what the objective counts was changed"
 
@@ -53,17 +56,27 @@ def load(objective_ids: Sequence[int], now: datetime) -> list[Watch]:
     cursors = _cursors(objectives, now)
     current = [one for one in objectives if cursors[one.pk].generation == one.generation]
     rules = _by_objective(AlertRule.objects.active().filter(objective__in=current))
-    books = _by_objective(Ledger.objects.filter(objective__in=current, generation=F("objective__generation")))
+    generations = {one.pk: one.generation for one in current}
+    ledgers = Ledger.objects.filter(objective__in=current, generation=F("objective__generation"))
+    # Not those of a generation that began since the objectives were read.
+    books = _by_objective(book for book in ledgers if book.generation == generations[book.objective_id])
     alerts = Alert.objects.firing().filter(tier__objective__in=current, tier__archived_at=None)
     firing = defaultdict[int, list[Alert]](list)
     for alert in alerts.select_related("tier"):
         firing[alert.tier.objective_id].append(alert)
-    return [_watch(one, rules[one.pk], cursors[one.pk], books[one.pk], firing[one.pk]) for one in current]
+    found = (_watch(one, rules[one.pk], cursors[one.pk], books[one.pk], firing[one.pk]) for one in current)
+    return [watch for watch in found if watch]
 
 
 def _watch(
     objective: Objective, rules: list[AlertRule], cursor: Cursor, books: list[Ledger], firing: list[Alert]
-) -> Watch:
+) -> Watch | None:
+    try:
+        definition = definition_of(objective, rules)
+    except ValueError as error:
+        # Measuring it says so on its page; it must not stop the others.
+        log.warning("Objective %s cannot be evaluated: %s", objective.pk, error)
+        return None
     by_pk = {row.pk: rule_of(row) for row in rules}
     rows = {by_pk[row.pk]: row for row in rules}
     for row in rules:
@@ -76,7 +89,7 @@ def _watch(
         if rule := by_pk.get(alert.tier_id):
             alert.tier = rows[rule]
             states[rule, alert.group] = alert
-    return Watch(objective, definition_of(objective, rules), rows, cursor.evaluated_until, books, states)
+    return Watch(objective, definition, rows, cursor.evaluated_until, books, states)
 
 
 def _by_objective[Row: (AlertRule, Ledger)](rows: Iterable[Row]) -> dict[int, list[Row]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from alerts import evaluation
 from alerts.models import Alert, Channel, Incident
+from slo.judgement import Rule
 from slo.models import Objective
-from slo.tiers import Tier
 from tests.make import DAY, HOUR, MINUTE, NOON, Counts, make_flow, make_objective, make_slices, tier
 
 # Requests of one minute.
@@ -17,11 +17,12 @@ PAGE = tier()
 TICKET = tier("ticket", long=DAY, short=2 * HOUR, budget_share="0.1")
 
 
-def watched(called: str = "Checkout", tiers: Sequence[Tier] = (PAGE,), hours: int = 2, **fields: Any) -> Objective:
+def watched(called: str = "Checkout", rules: Sequence[Rule] = (PAGE,), hours: int = 2, **fields: Any) -> Objective:
     """An objective (99.9 % over 30 days) whose ledger has `hours` of good requests and ends at noon, and its alerts."""
     flow = fields.pop("flow", None) or make_flow(called)
-    objective = make_objective(flow=flow, tiers=tiers, **fields)
-    make_slices(objective, NOON - hours * HOUR, [GOOD] * 60 * hours)
+    objective = make_objective(flow=flow, tiers=rules, **fields)
+    if hours:
+        make_slices(objective, NOON - hours * HOUR, [GOOD] * 60 * hours)
     evaluation.evaluate([objective.pk], now=NOON + 10 * SECOND)
     return objective
 

@@ -161,7 +161,7 @@ def test_burning_again_after_the_end_is_another_incident() -> None:
 
 def test_a_ticket_that_becomes_a_page_is_raised_and_told_once() -> None:
     make_channel()
-    checkout = watched(tiers=[PAGE, TICKET], hours=25)
+    checkout = watched(rules=[PAGE, TICKET], hours=25)
     at = make_slices(checkout, NOON, [(1, 100)] * 480)
     evaluation.evaluate([checkout.pk], now=at)
     assert the_incident().severity == "ticket"
@@ -173,7 +173,7 @@ def test_a_ticket_that_becomes_a_page_is_raised_and_told_once() -> None:
 
 def test_a_ticket_beside_a_page_is_shown_but_not_told() -> None:
     make_channel()
-    checkout = watched(tiers=[PAGE, TICKET], hours=25)
+    checkout = watched(rules=[PAGE, TICKET], hours=25)
     go_on(checkout, [BAD] * 10)
     assert alert_of(checkout, "ticket").state == Alert.State.FIRING
     assert [delivery.event for delivery in Delivery.objects.all()] == ["opened"]
@@ -270,7 +270,7 @@ def test_a_changed_tier_hands_its_incident_on() -> None:
 
 
 def test_the_cost_of_a_slice_does_not_grow_with_the_ledger() -> None:
-    short, long = watched("Short", tiers=[PAGE, TICKET], hours=1), watched("Long", tiers=[PAGE, TICKET], hours=30)
+    short, long = watched("Short", rules=[PAGE, TICKET], hours=1), watched("Long", rules=[PAGE, TICKET], hours=30)
     assert queries_for_one_slice(long) == queries_for_one_slice(short) <= 16
 
 
