@@ -67,6 +67,7 @@ def store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: d
 def keep(watch: Watch, one: Judgement, now: datetime) -> None:
     """Write the alert's row, and its transition with what follows, within the caller's transaction."""
     alert = watch.firing.get(one.key) or _row(watch, one)
+    old = alert.state
     for name, value in _columns(one.judged).items():
         setattr(alert, name, value)
     alert.save(update_fields=_WRITTEN)
@@ -75,7 +76,7 @@ def keep(watch: Watch, one: Judgement, now: datetime) -> None:
     else:
         watch.firing.pop(one.key, None)
     if one.judged.moved:
-        transitions.follow(_transition(alert, one), now)
+        transitions.follow(_transition(alert, old, one), now)
 
 
 def _order(one: Judgement) -> tuple[datetime, bool, str, float]:
@@ -107,13 +108,5 @@ def _columns(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _transition(alert: Alert, one: Judgement) -> Transition:
-    judged = one.judged
-    return Transition(
-        alert=alert,
-        at=one.at,
-        old=judged.old.state,
-        new=judged.state.state,
-        numbers=alert.numbers,
-        reason=alert.reason,
-    )
+def _transition(alert: Alert, old: str, one: Judgement) -> Transition:
+    return Transition(alert=alert, at=one.at, old=old, new=alert.state, numbers=alert.numbers, reason=alert.reason)

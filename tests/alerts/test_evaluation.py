@@ -7,15 +7,13 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from alerts import evaluation, outbox, retirement
+from alerts import evaluation, outbox
 from alerts.models import Alert, Cursor, Delivery, Incident, TimelineEntry, Transition
 from slo import ledger, states
-from slo.definitions import save_objective
 from slo.models import Objective
 from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, TICKET, alert_of, go_on, make_channel, the_incident, watched
-from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_slices, tier
+from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_slices
 
 pytestmark = pytest.mark.django_db
 
@@ -200,73 +198,6 @@ def test_a_channel_that_is_switched_off_is_owed_nothing() -> None:
     channel.save()
     go_on(watched(), [BAD, BAD])
     assert not Delivery.objects.exists()
-
-
-# -- Without measurements
-def test_a_late_ledger_freezes_a_firing_alert_that_goes_on_firing() -> None:
-    checkout = watched()
-    at = go_on(checkout, [BAD, BAD])
-    Objective.objects.filter(pk=checkout.pk).update(last_error="Prometheus at 127.0.0.1:9 cannot be reached.")
-    evaluation.evaluate([checkout.pk], now=at + 5 * MINUTE)
-    alert = alert_of(checkout)
-    assert alert.state == Alert.State.FIRING
-    assert alert.frozen_since == at
-    assert alert.reason == (
-        "Frozen: nothing measured since 12:02\u00a0UTC. Prometheus at 127.0.0.1:9 cannot be reached."
-    )
-    assert the_incident().state == Incident.State.OPEN
-    assert TimelineEntry.objects.filter(icon="nodata").count() == 1
-
-
-def test_freezing_is_said_once() -> None:
-    checkout = watched()
-    at = go_on(checkout, [BAD, BAD])
-    for minutes in (5, 6, 7):
-        evaluation.evaluate([checkout.pk], now=at + minutes * MINUTE)
-    assert TimelineEntry.objects.filter(icon="nodata").count() == 1
-
-
-def test_slices_that_come_late_count_as_if_they_had_come_in_time() -> None:
-    in_time, late = watched("In time"), watched("Late")
-    counts = [BAD] * 2 + [GOOD] * 12
-    at = go_on(in_time, counts)
-    go_on(late, counts[:6])
-    evaluation.evaluate([late.pk], now=at)
-    assert alert_of(late).frozen_since is not None
-    go_on(late, counts[6:])
-    assert history(late) == history(in_time)
-    assert alert_of(late).frozen_since is None
-
-
-def test_unmeasured_slices_keep_a_firing_alert_firing() -> None:
-    checkout = watched()
-    go_on(checkout, [BAD, BAD] + [None] * 30)
-    assert alert_of(checkout).state == Alert.State.FIRING
-    assert alert_of(checkout).frozen_since is not None
-
-
-# -- Taken off
-@pytest.mark.parametrize("archived", ["objective", "flow"])
-def test_an_archived_objective_or_flow_does_not_burn_on(archived: str) -> None:
-    checkout = watched()
-    go_on(checkout, [BAD, BAD])
-    row = checkout if archived == "objective" else checkout.flow
-    row.archived_at = timezone.now()
-    row.save()
-    retirement.retire_archived(NOON + HOUR)
-    retirement.retire_archived(NOON + 2 * HOUR)
-    assert alert_of(checkout).reason == f"Taken off: the {archived} was archived"
-    assert the_incident().resolved_at == NOON + HOUR
-
-
-def test_a_changed_tier_hands_its_incident_on() -> None:
-    checkout = watched()
-    at = go_on(checkout, [BAD, BAD])
-    save_objective(checkout, [tier(budget_share="0.03")])
-    evaluation.evaluate([checkout.pk], now=at + 12 * SECOND)
-    assert Alert.objects.get(tier__archived_at__isnull=False).state == Alert.State.RESOLVED
-    assert alert_of(checkout).state == Alert.State.FIRING
-    assert the_incident().state == Incident.State.OPEN
 
 
 def test_the_cost_of_a_slice_does_not_grow_with_the_ledger() -> None:
