@@ -4,6 +4,7 @@ Most objectives are calm in most rounds. For them a few comparisons say that no 
 moves the cursors of all; only what may have moved goes through `slo.judgement`, as in a replay.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import batched
 from typing import cast
+
+from django.db import IntegrityError
 
 from alerts import lateness, records, retirement, watches
 from alerts.models import Alert
@@ -23,6 +26,8 @@ from slo.instants import floor
 from slo.judgement import Judged, Rule
 from slo.models import Objective, Slice
 from slo.states import AlertState
+
+log = logging.getLogger(__name__)
 
 # Slices that one objective is shown in one transaction when many were missed.
 BATCH = 100
@@ -44,7 +49,7 @@ def evaluate(objective_ids: Sequence[int], now: datetime) -> None:
     watched = watches.load(objective_ids, now)
     for portion in _portions([watch for watch in watched if watch.behind]):
         _walk(portion, now)
-    lateness.tell([watch for watch in watched if lateness.late(watch.objective, now)], now)
+    lateness.tell([watch for watch in watched if not watch.overtaken], now)
     retirement.retire_rules(objective_ids, now)
     for watch in watched:
         if groups := watch.without_ledger:
@@ -97,11 +102,22 @@ def _walk(portion: Sequence[Stretch], now: datetime) -> None:
     histories = _histories(portion)
     calm = list[tuple[Watch, datetime]]()
     for watch, ends in portion:
+        if watch.overtaken:
+            continue
         if judgements := list(_judge(watch, ends, histories)):
-            records.store(watch, ends[-1], judgements, now)
+            _store(watch, ends[-1], judgements, now)
         else:
             calm.append((watch, ends[-1]))
     records.advance(calm)
+
+
+def _store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: datetime) -> None:
+    try:
+        records.store(watch, until, judgements, now)
+    except IntegrityError:
+        # Rolled back, and tried again in the next round. The other objectives must not wait for it.
+        watch.overtaken = True
+        log.exception("Alerts of objective %s could not be stored.", watch.objective.pk)
 
 
 def _judge(watch: Watch, ends: Sequence[datetime], histories: Mapping[int, History]) -> Iterator[Judgement]:

@@ -11,7 +11,7 @@ from alerts import records, timeline
 from alerts.headline import clock
 from alerts.models import Alert, Cursor, Transition
 from alerts.records import Judgement
-from alerts.watches import Watch
+from alerts.watches import Watch, slice_of
 from slo import judgement, ledger
 from slo.history import History
 from slo.models import AlertRule, Objective
@@ -23,7 +23,7 @@ LATE = 3
 def late(objective: Objective, now: datetime) -> str:
     """Why the ledger says nothing about now, as a sentence; empty when it does."""
     until = objective.measured_until
-    if until is not None and until >= now - settings.SETTLE - LATE * settings.SLICE:
+    if until is not None and until >= now - settings.SETTLE - LATE * slice_of(objective):
         return ""
     if objective.last_error:
         since = f"since {clock(until)}" if until else "yet"
@@ -32,9 +32,10 @@ def late(objective: Objective, now: datetime) -> str:
 
 
 def tell(watched: Sequence[Watch], now: datetime) -> None:
-    """Freeze what fires on ledgers that are late, and say so by their no-data alerts when it lasts."""
+    """Freeze what fires on those ledgers that are late, and say so by their no-data alerts when it lasts."""
     for watch in watched:
-        why = late(watch.objective, now)
+        if not (why := late(watch.objective, now)):
+            continue
         for alert in list(watch.firing.values()):
             if alert.tier.kind == AlertRule.Kind.BURN and alert.reason != why[:300]:
                 _freeze(watch, alert, why)

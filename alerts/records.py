@@ -38,30 +38,29 @@ def advance(seen: Iterable[tuple[Watch, datetime]]) -> None:
         together[watch.objective.generation, watch.seen_until, until].append(watch)
     for (generation, before, until), watches in together.items():
         ids = [watch.objective.pk for watch in watches]
-        # Whoever is not there any more was moved by another worker, and nothing is lost by it.
-        Cursor.objects.filter(objective__in=ids, generation=generation, evaluated_until=before).update(
-            evaluated_until=until
-        )
+        mine = Cursor.objects.filter(objective__in=ids, generation=generation, evaluated_until=before)
+        all_mine = mine.update(evaluated_until=until) == len(ids)
         for watch in watches:
-            watch.seen_until = until
+            # Which of them was moved by another worker is not known, and nothing is lost by leaving all alone.
+            watch.seen_until, watch.overtaken = until, not all_mine
 
 
 @transaction.atomic
-def store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: datetime) -> bool:
+def store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: datetime) -> None:
     """Move the objective's cursor and store what its alerts did on the way, with what follows from that.
 
-    False: another worker evaluated these slices meanwhile, and nothing was stored.
+    Nothing is stored when another worker evaluated these slices meanwhile: the watch is overtaken then.
     """
     mine = Cursor.objects.filter(
         objective=watch.objective, generation=watch.objective.generation, evaluated_until=watch.seen_until
     )
     if not mine.update(evaluated_until=until):
         log.info("Another worker evaluates objective %s.", watch.objective.pk)
-        return False
+        watch.overtaken = True
+        return
     for one in sorted(judgements, key=_order):
         keep(watch, one, now)
     watch.seen_until = until
-    return True
 
 
 def keep(watch: Watch, one: Judgement, now: datetime) -> None:

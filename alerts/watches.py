@@ -4,7 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -36,6 +36,8 @@ class Watch:
     books: list[Ledger]
     # Those that fire, by rule and group.
     firing: dict[tuple[Rule, str], Alert]
+    # Another worker moved the cursor: what is known here is old, and the next round will know better.
+    overtaken: bool = False
 
     @property
     def behind(self) -> bool:
@@ -102,15 +104,16 @@ def _by_objective[Row: (AlertRule, Ledger)](rows: Iterable[Row]) -> dict[int, li
 # -- Where evaluation stands
 def _cursors(objectives: Sequence[Objective], now: datetime) -> dict[int, Cursor]:
     """How far each objective was evaluated. Nobody is woken for history: a new one begins at its newest slice."""
-    start = instants.floor(now - settings.SETTLE - settings.SLICE, settings.SLICE)
     known = _read_cursors(objectives)
     if new := [one for one in objectives if one.pk not in known]:
-        rows = [Cursor(objective=one, generation=one.generation, evaluated_until=start) for one in new]
+        rows = [
+            Cursor(objective=one, generation=one.generation, evaluated_until=_before_newest(one, now)) for one in new
+        ]
         Cursor.objects.bulk_create(rows, ignore_conflicts=True)
         known |= _read_cursors(new)
     for one in objectives:
         if known[one.pk].generation < one.generation:
-            _begin_anew(one, known[one.pk], start, now)
+            _begin_anew(one, known[one.pk], now)
     return known
 
 
@@ -118,9 +121,20 @@ def _read_cursors(objectives: Sequence[Objective]) -> dict[int, Cursor]:
     return {cursor.objective_id: cursor for cursor in Cursor.objects.filter(objective__in=objectives)}
 
 
+def _before_newest(objective: Objective, now: datetime) -> datetime:
+    length = slice_of(objective)
+    return instants.floor(now - settings.SETTLE - length, length)
+
+
+def slice_of(objective: Objective) -> timedelta:
+    """How long the newest slices of its ledgers are."""
+    return objective.time_slice or settings.SLICE
+
+
 @transaction.atomic
-def _begin_anew(objective: Objective, cursor: Cursor, start: datetime, now: datetime) -> None:
-    """Other events count now: what fired for the old ones is over, and the first new slice is the newest."""
+def _begin_anew(objective: Objective, cursor: Cursor, now: datetime) -> None:
+    """Other events count now: what fired for the old ones is over, and the first new slice ends after that."""
+    start = max(cursor.evaluated_until, instants.floor(now, settings.SLICE))
     mine = Cursor.objects.filter(pk=cursor.pk, generation=cursor.generation)
     if not mine.update(generation=objective.generation, evaluated_until=start):
         return
