@@ -1,0 +1,59 @@
+"""What the slices of one group add up to: counts, what is left of the budget, and what its alerts would have done."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from slo.budget import burn
+from slo.definition import Definition
+from slo.groups import Group
+from slo.history import History
+from slo.periods import Interval
+from slo.replay import Event, replay
+from slo.tape import Tape
+from slo.windows import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One group of an objective, from the first to the last slice of a backtest."""
+
+    group: Group
+    history: History
+    # Everything that counts from start to end; `excluded` and `span` say how long.
+    totals: Totals
+    # The share of the budget that is left in the objective's window at the end; `None` where nothing was measured.
+    remaining: float | None
+    events: tuple[Event, ...]
+    # Why the last slice that was not measured was not.
+    reason: str = ""
+
+    @property
+    def unmeasured(self) -> timedelta:
+        return self.totals.span - self.totals.measured
+
+
+def outcome(
+    definition: Definition,
+    group: Group,
+    tape: Tape,
+    excluded: Iterable[Interval] = (),
+    stretch: Interval | None = None,
+) -> Outcome:
+    """Counts, budget and alerts of one group over a stretch; over all of its slices if not told."""
+    history = tape.history(excluded)
+    start, end = stretch or (tape.start, tape.end)
+    window = history.between(definition.window.start(end), end)
+    return Outcome(
+        group,
+        history,
+        history.between(start, end),
+        _remaining(definition, window),
+        tuple(replay(definition, history, start, end)),
+        tape.reason,
+    )
+
+
+def _remaining(definition: Definition, window: Totals) -> float | None:
+    rate = burn(window, definition.target)
+    return None if rate is None else 1 - rate
