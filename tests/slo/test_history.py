@@ -1,6 +1,7 @@
 """Windows over a history: all of its marks or only some, with maintenance taken out of them."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_few_marks_answer_the_same_as_all_of_them(
     assert sparse.between(start, end) == full.between(start, end)
 
 
-def only(marks: "list[Mark] | tuple[Mark, ...]", asked: set[datetime]) -> list[Mark]:
+def only(marks: Sequence[Mark], asked: set[datetime]) -> list[Mark]:
     """The last mark at or before each instant, as a ledger is asked for them."""
     ends = [mark.at for mark in marks]
     found = {bisect_right(ends, at) - 1 for at in asked}
