@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo import periods
 from slo.counting import Sli
 from slo.definition import BudgetAlert, Definition, NoDataAlert
 from slo.history import History
@@ -257,10 +256,22 @@ def test_only_what_changes_within_the_stretch_is_told() -> None:
 
 
 def test_long_windows_begin_on_full_hours_in_arrays_too() -> None:
-    tier = Tier("ticket", 4 * DAY, 6 * HOUR, Decimal("0.4"))
-    long = replace(DEFINITION, window=Window(10 * DAY), tiers=(tier,), no_data=None)
     half_past = NOON + 30 * MINUTE
-    counts: list[Counts] = [(7, 50) if n % 40 < 30 else (0, 50) for n in range(6 * 24 * 12)]
+    counts: list[Counts] = [(10, 50) if n < 3 else (0, 0) for n in range(1200)]
     history = History.of(measured(counts, half_past, 5 * MINUTE))
-    assert periods.beginning(half_past, 4 * DAY) != half_past - 4 * DAY
-    assert replayed(long, history) == lived(long, history)
+    long = replace(DEFINITION, window=Window(4 * DAY), tiers=(), no_data=None)
+    found = replayed(long, history)
+    # The bad quarter of an hour leaves the window of four days at a full hour, all at once.
+    assert found[-1].at == NOON + 4 * DAY + HOUR
+    assert found == lived(long, history)
+
+
+def test_exactly_at_its_limit_a_window_is_calm_in_arrays_too() -> None:
+    # In floats, 0.29 times 100 is less than 29.
+    tier = replace(PAGE, budget_share=Decimal("0.1"))
+    edge = replace(DEFINITION, target=Decimal("0.71"), tiers=(tier,), policy=Policy(confidence=None))
+    counts: list[Counts] = [*[(60, 100)] * 10, *[(29, 100)] * 10]
+    history = History.of(measured(counts))
+    found = [event for event in replayed(edge, history) if event.rule == tier]
+    assert [(event.new, (event.at - NOON) // MINUTE) for event in found] == [("firing", 2), ("resolved", 15)]
+    assert replayed(edge, history) == lived(edge, history)
