@@ -124,6 +124,12 @@ def test_the_marks_that_a_step_asks_for_are_all_it_needs(
     assert step(definition, sparse, at, {}) == step(definition, full, at, {})
 
 
+def test_a_step_asks_for_full_hours_where_windows_are_long() -> None:
+    long = replace(DEFINITION, window=Window(7 * DAY), tiers=(Tier("ticket", 4 * DAY, HOUR, Decimal("0.5")),))
+    at = NOON + 30 * MINUTE
+    assert set(instants(long, at)) == {at, NOON - 4 * DAY, at - HOUR, NOON - 7 * DAY, at - 5 * MINUTE}
+
+
 def only(marks: Sequence[Mark], asked: Sequence[datetime]) -> list[Mark]:
     found = {max((n for n, mark in enumerate(marks) if mark.at <= at), default=-1) for at in asked}
     return [marks[position] for position in sorted(found) if position >= 0]
