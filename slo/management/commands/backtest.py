@@ -16,6 +16,7 @@ from slo import backtest_report, documents
 from slo.backtest import Backtest, backtest
 from slo.definition import Definition
 from slo.documents import durations
+from slo.documents.carried import Carried
 from slo.instants import floor
 from slo.periods import Interval
 
@@ -51,9 +52,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        definitions = _definitions(Path(options["file"]))
+        carried = _carried(Path(options["file"]))
+        for loss in carried.losses:
+            self.stderr.write(loss)
         with _store(options["source"]) as store:
-            found = [self._run(definition, store, options) for definition in definitions]
+            found = [self._run(definition, store, options) for definition in carried.definitions]
         self.stdout.write(_as_json(found) if options["json"] else "\n\n".join(map(backtest_report.as_text, found)))
 
     def _run(self, definition: Definition, store: Prometheus, options: dict[str, Any]) -> Backtest:
@@ -74,18 +77,18 @@ class Command(BaseCommand):
         return lambda done, all: self.stderr.write(f"\r{definition.name}: {done} of {all}", ending="")
 
 
-def _definitions(path: Path) -> list[Definition]:
+def _carried(path: Path) -> Carried:
     try:
-        found = documents.read(path.read_text(encoding="utf-8"))
+        found = documents.carry({str(path): path.read_text(encoding="utf-8")})
     except OSError as error:
         raise CommandError(f"The file {path} cannot be read: {error.strerror}.", returncode=BAD_INPUT) from error
     except ValueError as error:
-        raise CommandError(f"{path}: {error}", returncode=BAD_INPUT) from error
-    if not found:
+        raise CommandError(str(error), returncode=BAD_INPUT) from error
+    if not found.definitions:
         raise CommandError(
             f"{path} holds no objective. Write one as an OpenSLO document of kind SLO.", returncode=BAD_INPUT
         )
-    return list(found)
+    return found
 
 
 def _store(url: str) -> Prometheus:
