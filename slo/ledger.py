@@ -1,22 +1,25 @@
-"""The ledger: appends slices strictly in order, and answers any window from the running totals of two rows."""
+"""The ledgers: what was measured of each group of an objective, and any window of it from the totals of two rows.
+
+What maintenance takes out is taken out of every answer here.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from django.db import transaction
-from django.db.models import Max, Min, OuterRef, Subquery
-
+from slo import lookups, maintenance, periods
 from slo.budget import Budget, burn
+from slo.definitions import window_of
+from slo.entries import Batch, Unordered, append, prepend
+from slo.history import History
 from slo.instants import grid
-from slo.models import Objective, Slice
-from slo.slices import Measured
-from slo.windows import ZERO, Mark, Totals, difference, last_before
+from slo.lookups import Marks, marks_of
+from slo.models import Ledger, Objective, Slice
+from slo.periods import Interval
+from slo.windows import Mark, Totals
 
-# As many instants as one query looks up by a subquery each.
-_FEW = 24
-_BATCH = 500
+__all__ = ["Batch", "Bucket", "Unordered", "append", "marks_of", "prepend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,170 +31,137 @@ class Bucket:
     totals: Totals
 
 
-class Unordered(Exception):
-    """Slices must follow each other, and the ledger's last one, without a gap."""
+def books(objective: Objective) -> list[Ledger]:
+    """The ledgers of the objective as it counts now: one, or one for each group."""
+    found = list(Ledger.objects.filter(objective=objective, generation=objective.generation))
+    for one in found:
+        one.objective = objective
+    return found
 
 
-@transaction.atomic
-def append(objective: Objective, slices: Sequence[Measured]) -> bool:
-    """Append `slices`, fetched for the generation and `measured_until` of this instance; whether they were.
-
-    False means that somebody else has moved the ledger since `objective` was loaded: nothing is written, load it
-    again. On success the instance is moved too. Raises `Unordered`, and `IntegrityError` for impossible counts.
-    """
-    _check_order(objective.measured_until, slices)
-    until = slices[-1].end
-    # First of all: the row count decides, and on PostgreSQL the update takes the row's lock.
-    moved = Objective.objects.filter(
-        pk=objective.pk, measured_until=objective.measured_until, generation=objective.generation
-    ).update(measured_until=until, last_error="", last_error_at=None)
-    if not moved:
-        return False
-    last = Slice.objects.filter(objective=objective).order_by("-end").first()
-    Slice.objects.bulk_create(_rows(objective, last, slices), batch_size=_BATCH)
-    objective.measured_until, objective.last_error, objective.last_error_at = until, "", None
-    return True
+def book(objective: Objective, group: str = "") -> Ledger | None:
+    """The ledger of one group, named by its text; `None` while nothing of it was measured."""
+    found = Ledger.objects.filter(objective=objective, generation=objective.generation, group=group).first()
+    if found:
+        found.objective = objective
+    return found
 
 
-def first_start(objective: Objective) -> datetime | None:
-    """Where the ledger begins; `None` while it is empty."""
-    return Slice.objects.filter(objective=objective).order_by("end").values_list("start", flat=True).first()
-
-
-def has_measured(objective: Objective) -> bool:
+def has_measured(book: Ledger) -> bool:
     """Whether any slice was measured yet."""
-    return Slice.objects.filter(objective=objective, total__isnull=False).exists()
+    return Slice.objects.filter(ledger=book, total__isnull=False).exists()
 
 
-def marks(objective: Objective, instants: Iterable[datetime]) -> dict[datetime, Mark | None]:
-    """The running totals at each instant: of the last slice that ended at or before it, `None` before the first.
+def marks(book: Ledger, instants: Iterable[datetime]) -> Marks:
+    """The running totals at each instant; see `marks_of`."""
+    return marks_of([book], instants)[book.pk]
 
-    A handful of queries, however many instants and slices there are.
+
+def histories(books: Sequence[Ledger], instants: Iterable[datetime]) -> dict[int, History]:
+    """By the ledgers' keys, what each says about windows that begin and end at these instants.
+
+    A handful of queries for hundreds of ledgers. Their objectives must be loaded.
     """
     wanted = sorted(set(instants))
-    return _few_marks(objective, wanted) if len(wanted) <= _FEW else _many_marks(objective, wanted)
+    if not wanted or not books:
+        return {}
+    objectives = {book.objective_id: book.objective for book in books}
+    excluded = maintenance.intervals_of(list(objectives.values()), wanted[0], wanted[-1])
+    found = dict[int, History]()
+    for intervals, those in _by_intervals(books, excluded).items():
+        snapped = lookups.snapped(those, intervals)
+        edges = {edge for some in snapped.values() for interval in some for edge in interval}
+        known = marks_of(those, {*wanted, *edges})
+        found |= {book.pk: _history(book, known[book.pk], snapped[book.pk]) for book in those}
+    return found
 
 
-def totals(objective: Objective, start: datetime, end: datetime) -> Totals:
+def history(book: Ledger, start: datetime, end: datetime) -> History:
+    """Everything that a ledger says about windows within `start` to `end`: a mark for every slice."""
+    excluded = maintenance.intervals(book.objective, start, end)
+    snapped = lookups.snapped([book], excluded)[book.pk]
+    edges = [edge for interval in snapped for edge in interval]
+    ends = Slice.objects.filter(ledger=book, end__gt=start, end__lte=end).order_by("end")
+    known = {mark.at: mark for mark in lookups.read(ends)}
+    return _history(book, marks(book, [start, *edges]) | known, snapped)
+
+
+def totals(book: Ledger, start: datetime, end: datetime) -> Totals:
     """What happened from `start` to `end`. A start within a slice takes that whole slice."""
-    return totals_many(objective, [(start, end)])[0]
+    return totals_many(book, [(start, end)])[0]
 
 
-def totals_many(objective: Objective, windows: Sequence[tuple[datetime, datetime]]) -> list[Totals]:
+def totals_many(book: Ledger, windows: Sequence[Interval]) -> list[Totals]:
     """`totals` of several windows, in the same few queries as one."""
-    known = marks(objective, (instant for window in windows for instant in window))
-    return [difference(known[start], known[end], end - start) for start, end in windows]
+    if not windows:
+        return []
+    known = histories([book], (instant for window in windows for instant in window))[book.pk]
+    return [known.between(start, end) for start, end in windows]
 
 
-def budget(objective: Objective, at: datetime) -> Budget:
+def budget(book: Ledger, at: datetime) -> Budget:
     """The error budget of the objective's window that ends at `at`."""
-    return Budget(totals(objective, at - objective.window, at), objective.target, objective.window)
+    return _budget(book, totals(book, window_of(book.objective).start(at), at), at)
 
 
-def burns(objective: Objective, at: datetime, windows: Sequence[timedelta]) -> dict[timedelta, float | None]:
+def burns(book: Ledger, at: datetime, windows: Sequence[timedelta]) -> dict[timedelta, float | None]:
     """The burn rate over each of the windows that end at `at`; `None` where nothing was measured."""
-    found = totals_many(objective, [(at - window, at) for window in windows])
-    return {window: burn(one, objective.target) for window, one in zip(windows, found, strict=True)}
+    found = totals_many(book, [(periods.beginning(at, window), at) for window in windows])
+    return {window: burn(one, book.objective.target) for window, one in zip(windows, found, strict=True)}
 
 
-def series(objective: Objective, start: datetime, end: datetime, points: int) -> list[Bucket]:
+def series(book: Ledger, start: datetime, end: datetime, points: int) -> list[Bucket]:
     """`start` to `end` in about `points` stretches of equal length, for a chart; at least a slice each."""
-    edges = grid(start, end, points)
-    known = marks(objective, edges)
-    return [Bucket(left, right, difference(known[left], known[right], right - left)) for left, right in pairwise(edges)]
+    return _buckets(book, list(pairwise(grid(start, end, points))))
 
 
-def window_series(objective: Objective, window: timedelta, start: datetime, end: datetime, points: int) -> list[Bucket]:
+def window_series(book: Ledger, window: timedelta, start: datetime, end: datetime, points: int) -> list[Bucket]:
     """The window of this length as it stood at about `points` round instants from `start`, and at `end` itself."""
-    edges = grid(start, end, points)
-    # What is drawn last is what stands in figures beside it.
-    edges += [end] if edges[-1] < end else []
-    known = marks(objective, [instant for edge in edges for instant in (edge - window, edge)])
-    return [Bucket(edge - window, edge, difference(known[edge - window], known[edge], window)) for edge in edges]
+    return _buckets(book, [(periods.beginning(edge, window), edge) for edge in _edges(start, end, points)])
 
 
 def burn_series(
-    objective: Objective, window: timedelta, start: datetime, end: datetime, points: int
+    book: Ledger, window: timedelta, start: datetime, end: datetime, points: int
 ) -> list[tuple[datetime, float | None]]:
     """The burn rate over `window` at about `points` instants from `start`, the last one at `end`."""
-    found = window_series(objective, window, start, end, points)
-    return [(bucket.end, burn(bucket.totals, objective.target)) for bucket in found]
+    found = window_series(book, window, start, end, points)
+    return [(bucket.end, burn(bucket.totals, book.objective.target)) for bucket in found]
 
 
-def budget_series(
-    objective: Objective, start: datetime, end: datetime, points: int
-) -> list[tuple[datetime, float | None]]:
+def budget_series(book: Ledger, start: datetime, end: datetime, points: int) -> list[tuple[datetime, float | None]]:
     """The share of the budget that was left at about `points` instants from `start`, the last one at `end`."""
-    found = window_series(objective, objective.window, start, end, points)
-    return [(bucket.end, Budget(bucket.totals, objective.target, objective.window).left) for bucket in found]
+    window = window_of(book.objective)
+    found = _buckets(book, [(window.start(edge), edge) for edge in _edges(start, end, points)])
+    return [(bucket.end, _budget(book, bucket.totals, bucket.end).left) for bucket in found]
 
 
-def _check_order(after: datetime | None, slices: Sequence[Measured]) -> None:
-    if not slices:
-        raise Unordered("There is no slice to append.")
-    for one in slices:
-        if after is not None and one.start != after:
-            raise Unordered(f"The slice that starts at {one.start:%F %T} does not follow {after:%F %T}.")
-        after = one.end
+def _buckets(book: Ledger, windows: Sequence[Interval]) -> list[Bucket]:
+    found = totals_many(book, windows)
+    return [Bucket(start, end, one) for (start, end), one in zip(windows, found, strict=True)]
 
 
-def _rows(objective: Objective, last: Slice | None, slices: Sequence[Measured]) -> Iterable[Slice]:
-    bad, total = (last.running_bad, last.running_total) if last else (0.0, 0.0)
-    measured = last.running_measured if last else ZERO
-    for one in slices:
-        if one.total is not None:
-            bad, total, measured = bad + (one.bad or 0.0), total + one.total, measured + (one.end - one.start)
-        yield Slice(
-            objective=objective,
-            start=one.start,
-            end=one.end,
-            bad=one.bad,
-            total=one.total,
-            reason=one.reason[:300],
-            running_bad=bad,
-            running_total=total,
-            running_measured=measured,
-        )
+def _edges(start: datetime, end: datetime, points: int) -> list[datetime]:
+    edges = grid(start, end, points)
+    # What is drawn last is what stands in figures beside it.
+    return edges + ([end] if edges[-1] < end else [])
 
 
-_FIELDS = ("end", "running_bad", "running_total", "running_measured")
+def _budget(book: Ledger, found: Totals, at: datetime) -> Budget:
+    objective = book.objective
+    window = window_of(objective)
+    return Budget(found, objective.target, window.length)
 
 
-def _few_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark | None]:
-    ledger = Slice.objects.filter(objective=OuterRef("pk")).order_by("-end").values("pk")
-    lookups = {f"at_{n}": Subquery(ledger.filter(end__lte=at)[:1]) for n, at in enumerate(wanted)}
-    row: Mapping[str, int | None] = Objective.objects.filter(pk=objective.pk).values(*[], **lookups).get()
-    keys = [row[f"at_{n}"] for n in range(len(wanted))]
-    found = {
-        key: Mark(*values)
-        for key, *values in Slice.objects.filter(pk__in={key for key in keys if key}).values_list("pk", *_FIELDS)
-    }
-    return {at: found.get(key) if key else None for at, key in zip(wanted, keys, strict=True)}
-
-
-def _many_marks(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark | None]:
-    """Most instants are the end of a slice; others fall into long slices, of which there are few, or outside."""
-    exact = _marks_at(objective, wanted)
-    missing = [at for at in wanted if at not in exact]
-    return {**exact, **_marks_between(objective, missing)} if missing else dict(exact)
-
-
-def _marks_between(objective: Objective, missing: Sequence[datetime]) -> dict[datetime, Mark | None]:
-    """The marks for instants, in order, that are not the end of a slice, by reading the rows they span once."""
-    ledger = Slice.objects.filter(objective=objective)
-    ends = ledger.aggregate(first=Min("end"), last=Max("end"))
-    if ends["first"] is None:
-        return dict.fromkeys(missing)
-    inside = [at for at in missing if ends["first"] < at < ends["last"]]
-    before = ledger.filter(end__lte=inside[0]).order_by("-end").values("end")[:1] if inside else []
-    rows = ledger.filter(end__gte=before, end__lte=inside[-1]) if inside else ledger.none()
-    found = [Mark(*row) for row in (rows | ledger.filter(end=ends["last"])).order_by("end").values_list(*_FIELDS)]
-    return {at: last_before(found, at) if at > ends["first"] else None for at in missing}
-
-
-def _marks_at(objective: Objective, wanted: Sequence[datetime]) -> dict[datetime, Mark]:
-    found: dict[datetime, Mark] = {}
-    for n in range(0, len(wanted), _BATCH):
-        rows = Slice.objects.filter(objective=objective, end__in=wanted[n : n + _BATCH]).values_list(*_FIELDS)
-        found |= {row[0]: Mark(*row) for row in rows}
+def _by_intervals(
+    books: Sequence[Ledger], excluded: Mapping[int, Sequence[Interval]]
+) -> dict[tuple[Interval, ...], list[Ledger]]:
+    """The ledgers by what is excluded of them: most share it."""
+    found: dict[tuple[Interval, ...], list[Ledger]] = {}
+    for one in books:
+        found.setdefault(tuple(excluded.get(one.objective_id, ())), []).append(one)
     return found
+
+
+def _history(book: Ledger, known: Mapping[datetime, Mark | None], excluded: Sequence[Interval]) -> History:
+    marks = {mark.at: mark for mark in (lookups.origin(book), *known.values()) if mark}
+    return History([marks[at] for at in sorted(marks)], excluded, book.begins)

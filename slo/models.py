@@ -236,6 +236,12 @@ class Ledger(models.Model):
     group = models.CharField(max_length=500, blank=True)
     # {"region": "eu", "tenant": "a"}
     labels = models.JSONField(default=dict)
+    # The start of the first slice, and the running totals there. Not always 0: history is read backwards, and what
+    # comes before gets lower totals, so that no slice that was read once ever changes.
+    begins = models.DateTimeField(null=True, editable=False)
+    base_bad = models.FloatField(default=0, editable=False)
+    base_total = models.FloatField(default=0, editable=False)
+    base_measured = models.FloatField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -260,7 +266,7 @@ class Slice(models.Model):
     bad = models.FloatField(null=True)
     total = models.FloatField(null=True)
     reason = models.CharField(max_length=300, blank=True)
-    # Sums over this and every earlier slice of the ledger; the last one in seconds.
+    # The ledger's base and the sums over this and every earlier slice; the last one in seconds.
     running_bad = models.FloatField()
     running_total = models.FloatField()
     running_measured = models.FloatField()

@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 
 from slo import ledger
 from slo.definitions import save_objective
-from slo.models import AlertRule, Flow, Objective
+from slo.groups import Group
+from slo.ledger import Batch
+from slo.models import AlertRule, Flow, Ledger, Objective
 from slo.slices import Measured
 from slo.tiers import WORKBOOK_TIERS, Severity, Tier
 from telemetry.models import Source
@@ -100,15 +102,41 @@ def make_slices(
     counts: Sequence[Counts],
     length: timedelta = MINUTE,
     reason: str = "No series matched.",
+    group: Group = (),
 ) -> datetime:
     """Append slices of `length` that begin at `start`, as the worker would; the end of the last one.
 
-    `start` must be where the objective's ledger ends, if it has begun.
+    `start` must be where the objective's ledgers end, if they have begun. For several groups use `make_groups`.
     """
-    slices = [
+    return make_groups(objective, start, {group: counts}, length, reason)
+
+
+def make_groups(
+    objective: Objective,
+    start: datetime,
+    counts: Mapping[Group, Sequence[Counts]],
+    length: timedelta = MINUTE,
+    reason: str = "No series matched.",
+) -> datetime:
+    """`make_slices` for several groups at once, as many slices of each."""
+    slices = {group: measured(start, some, length, reason) for group, some in counts.items()}
+    assert ledger.append([Batch(objective, slices)]), "The ledger has moved since this objective was loaded."
+    return next(iter(slices.values()))[-1].end
+
+
+def measured(
+    start: datetime, counts: Sequence[Counts], length: timedelta = MINUTE, reason: str = "No series matched."
+) -> list[Measured]:
+    """Slices of `length` that follow each other from `start` on."""
+    return [
         Measured(start + n * length, start + (n + 1) * length, bad, total, "" if one else reason)
         for n, one in enumerate(counts)
         for bad, total in [one or (None, None)]
     ]
-    assert ledger.append(objective, slices), "The ledger has moved since this objective was loaded."
-    return slices[-1].end
+
+
+def book_of(objective: Objective, group: str = "") -> Ledger:
+    """The ledger of an objective that has one."""
+    found = ledger.book(objective, group)
+    assert found, "Nothing of this group was measured."
+    return found
