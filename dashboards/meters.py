@@ -1,60 +1,131 @@
 """Meters: how fast each tier's two windows burn against its factor, on a log scale from a tenth to a full outage."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import datetime, timedelta
+from typing import cast
 
-from slo.models import AlertRule
+from alerts.models import Alert
+from slo import judgement, ledger, wording
+from slo.definition import Definition
+from slo.definitions import definition_of, rule_of
+from slo.history import History
+from slo.judgement import Rule
+from slo.models import AlertRule, Ledger
+from slo.states import AlertState, Reading, State
 
 # The scale's left end; slower burns have no length.
 LEAST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
-    """One tier as of its last reading; burn rates are multiples, `None` where nothing was measured."""
+class Standing:
+    """One alert rule of one group: its state, and the sentence that says why."""
 
-    severity: str
-    objective: str
-    long: timedelta
-    short: timedelta
-    burn_long: float | None
-    burn_short: float | None
-    factor: float
-    firing: bool
-    frozen: bool
+    row: AlertRule
+    rule: Rule
+    state: str
+    since: datetime | None
+    frozen_since: datetime | None
+    silenced_since: datetime | None
     reason: str
-    # Lengths on the scale, 0…1.
-    long_at: float
-    short_at: float
-    factor_at: float
+    reading: judgement.Seen
+
+    @property
+    def firing(self) -> bool:
+        return self.state == Alert.State.FIRING
+
+    @property
+    def silenced(self) -> bool:
+        """Whether a page of the same group fires beside this ticket, which then tells nobody."""
+        return self.silenced_since is not None
 
 
-def meter(tier: AlertRule, target: Decimal, window: timedelta, *, objective: str = "") -> Meter:
-    """`objective` is named when the meter stands among those of another one."""
-    alert = getattr(tier, "alert", None)
-    numbers: Mapping[str, Any] = alert.numbers if alert else {}
-    factor = float(tier.budget_share * Decimal(str(window / tier.long)))
-    most = float(1 / (1 - target))
-    burn_long, burn_short = numbers.get("burn_long"), numbers.get("burn_short")
-    return Meter(
-        severity=tier.severity,
-        objective=objective,
-        long=tier.long,
-        short=tier.short,
-        burn_long=burn_long,
-        burn_short=burn_short,
-        factor=factor,
-        firing=bool(alert and alert.state == "firing"),
-        frozen=bool(alert and alert.frozen_since),
-        reason=alert.reason if alert else "not evaluated yet",
-        long_at=scale(burn_long, most),
-        short_at=scale(burn_short, most),
-        factor_at=scale(factor, most),
-    )
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A tier as of its last reading; burn rates are multiples, `None` where nothing was measured."""
+
+    standing: Standing
+    # Named when the meter stands among those of another objective.
+    objective: str
+    reading: Reading
+    # The burn rate of a complete outage: the scale's right end.
+    most: float
+
+    @property
+    def tier(self) -> AlertRule:
+        return self.standing.row
+
+    @property
+    def severity(self) -> str:
+        return self.tier.severity
+
+    @property
+    def long(self) -> timedelta:
+        return self.tier.long
+
+    @property
+    def short(self) -> timedelta:
+        return self.tier.short
+
+    @property
+    def burn_long(self) -> float | None:
+        return self.reading.burn_long
+
+    @property
+    def burn_short(self) -> float | None:
+        return self.reading.burn_short
+
+    @property
+    def factor(self) -> float:
+        return float(self.reading.factor)
+
+    @property
+    def fires_over(self) -> str:
+        return wording.burn(self.reading.factor)
+
+    @property
+    def firing(self) -> bool:
+        return self.standing.firing
+
+    @property
+    def over(self) -> bool:
+        return self.reading.long_burns
+
+    @property
+    def long_at(self) -> float:
+        return scale(self.burn_long, self.most)
+
+    @property
+    def short_at(self) -> float:
+        return scale(self.burn_short, self.most)
+
+    @property
+    def factor_at(self) -> float:
+        return scale(self.factor, self.most)
+
+
+def standings(
+    book: Ledger, rows: Sequence[AlertRule], alerts: Iterable[Alert], at: datetime, history: History | None = None
+) -> list[Standing]:
+    """How each rule of `rows` stands for the ledger's group at `at`; `alerts` are those of its objective.
+
+    A handful of queries, or none with a `history` that has the marks.
+    """
+    definition = definition_of(book.objective, rows)
+    known = {alert.tier_id: alert for alert in alerts if alert.group == book.group}
+    history = history or ledger.histories([book], judgement.instants(definition, at))[book.pk]
+    return [_standing(definition, history, row, known, at) for row in rows]
+
+
+def meters(found: Iterable[Standing], *, objective: str = "") -> list[Meter]:
+    """Those of the tiers among the rules."""
+    return [
+        Meter(one, objective, one.reading, float(1 / one.row.objective.allowed_ratio))
+        for one in found
+        if isinstance(one.reading, Reading)
+    ]
 
 
 def scale(rate: float | None, most: float) -> float:
@@ -62,3 +133,30 @@ def scale(rate: float | None, most: float) -> float:
     if rate is None or rate <= LEAST:
         return 0.0
     return min(1.0, math.log(rate / LEAST) / math.log(max(most, LEAST * 10) / LEAST))
+
+
+def _standing(
+    definition: Definition, history: History, row: AlertRule, known: Mapping[int, Alert], at: datetime
+) -> Standing:
+    alert, rule = known.get(row.pk), rule_of(row)
+    before = _state(alert) if alert else AlertState()
+    # The state is the alert's own; judged again is only why it is not another one.
+    judged = judgement.judge(definition, history, rule, before, at)
+    by_clock = alert is not None and alert.frozen_since is not None
+    reason = alert.reason if alert and (by_clock or judged.moved) else judged.reason
+    return Standing(
+        row,
+        rule,
+        before.state,
+        before.since,
+        judged.state.frozen_since or before.frozen_since,
+        before.silenced_since,
+        reason,
+        judged.reading,
+    )
+
+
+def _state(alert: Alert) -> AlertState:
+    return AlertState(
+        cast(State, alert.state), alert.since, alert.frozen_since, alert.calm_since, alert.silenced_since
+    )

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from math import log1p
 from typing import Any
-
-from slo import wording
 
 # The picture's own units; the page stretches it.
 WIDTH, HEIGHT = 1000, 200
@@ -49,6 +46,11 @@ def burns(lines: Sequence[tuple[timedelta, str, Points]], as_of: datetime | None
         "limit": float(limit) if limit else None,
         "limit_label": "pages above",
     }
+
+
+def ground(start: datetime, end: datetime, label: str = "maintenance") -> dict[str, Any]:
+    """A stretch of a chart that is shaded, and says what it is."""
+    return {"from": round(start.timestamp()), "to": round(end.timestamp()), "label": label}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,40 +159,6 @@ def _area(line: Sequence[tuple[float, float]]) -> str:
 
 def _place(at: datetime, start: datetime, end: datetime) -> float:
     return min(1.0, max(0.0, (at - start) / (end - start))) if end > start else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A tier's two burn rates against its factor. Places are 0…1, on a logarithmic scale up to `most`."""
-
-    long: float | None
-    short: float | None
-    factor: Decimal
-    # What a complete outage burns.
-    most: Decimal
-
-    def _place(self, rate: float) -> float:
-        return log1p(max(0.0, rate)) / log1p(max(float(self.most), rate, 1e-9))
-
-    @property
-    def long_place(self) -> float:
-        return self._place(self.long or 0)
-
-    @property
-    def short_place(self) -> float:
-        return self._place(self.short or 0)
-
-    @property
-    def factor_place(self) -> float:
-        return self._place(float(self.factor))
-
-    @property
-    def fires_over(self) -> str:
-        return wording.burn(self.factor)
-
-    @property
-    def over(self) -> bool:
-        return self.long is not None and self.long > self.factor
 
 
 def burn_down(stretches: Sequence[tuple[datetime, float, bool]], allowed: float) -> list[tuple[datetime, float | None]]:

@@ -1,65 +1,72 @@
-"""How one objective stands, read from its ledger: budget, coverage, each tier's burn, and how fresh all of it is."""
+"""How one objective stands, read from its ledgers: budget, coverage, each alert rule, its groups, and how fresh all is."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 
 from alerts.models import Alert
-from dashboards import objective_charts
-from dashboards.objective_charts import Meter
-from dashboards.templatetags.fireline import span_of
-from slo import ledger
-from slo.budget import Budget, burn
-from slo.definitions import tier_of
-from slo.models import AlertRule, Objective
-from slo.windows import Totals
+from alerts.watches import slice_of
+from dashboards import meters, running
+from dashboards.meters import Meter
+from dashboards.running import Whole
+from slo import judgement, ledger
+from slo.budget import Budget
+from slo.definitions import definition_of, window_of
+from slo.models import AlertRule, Ledger, Objective
+from slo.windows import NOTHING
 
 # An objective that is this many slices late is stale.
 LATE = 3
-POINTS = 240
-BURNS_OVER = timedelta(hours=24)
-MOST_LINES = 4
+# Over what the present rate is taken when there is no tier.
+LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class TierStanding:
-    """A tier, its alert's state, and what its two windows hold."""
+class GroupStanding:
+    """One group of an objective: a row of the table that compares them."""
 
-    tier: AlertRule
+    book: Ledger
     status: str
-    # The sentence behind the state; empty while never evaluated.
+    budget: Budget
+    # Why its newest slice was not measured; empty when it was.
     reason: str
-    since: datetime | None
-    frozen_since: datetime | None
-    meter: Meter
-    long: Totals
+
+    @property
+    def achieved(self) -> float | None:
+        ratio = self.budget.totals.ratio
+        return None if ratio is None else 1 - ratio
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One objective at `as_of`, the end of its last slice; `None` while nothing is measured."""
+    """One group of an objective (or all of it, without grouping) at `as_of`, the end of its last slice.
+
+    `as_of` is `None` while nothing is measured.
+    """
 
     as_of: datetime | None
+    # The ledger that is shown; `None` before there is one.
+    book: Ledger | None
+    groups: tuple[GroupStanding, ...]
     budget: Budget
-    tiers: tuple[TierStanding, ...]
-    # How much of the past is measured, 0…1, while it is caught up with; `None` when it is.
+    # The burn rate over the long window of the tier that fires first; `None` where nothing was measured.
+    rate: float | None
+    meters: tuple[Meter, ...]
+    # Budget and no-data alerts.
+    notices: tuple[meters.Standing, ...]
+    # How much of the wanted past is measured, 0…1, while history is read; `None` when all is.
     progress: float | None
     # Why it is not up to date, in a sentence; empty when it is.
     stale: str
+    # Whether the newest slice is taken out of everything.
+    maintenance: bool = False
 
     @property
     def status(self) -> str:
-        """The worst of its tiers; `no-data` while stale and nothing fires."""
-        firing = {one.tier.severity for one in self.tiers if one.status == "firing"}
-        if AlertRule.Severity.PAGE in firing:
-            return "paging"
-        if firing:
-            return "burning"
-        return "no-data" if self.stale or self.as_of is None else "ok"
+        firing = {one.severity for one in self.meters if one.firing}
+        return _status(firing, bool(self.stale) or self.as_of is None, self.maintenance)
 
     @property
     def achieved(self) -> float | None:
@@ -70,49 +77,101 @@ class Standing:
     def unmeasured(self) -> timedelta:
         return max(timedelta(0), self.budget.totals.span - self.budget.totals.measured)
 
+    @property
+    def excluded(self) -> timedelta:
+        """How much of the window maintenance takes out."""
+        return self.budget.totals.excluded
 
-def standing(objective: Objective, now: datetime) -> Standing:
-    """A handful of queries, however many slices and tiers there are."""
+    @property
+    def silenced(self) -> bool:
+        return any(one.standing.silenced for one in self.meters)
+
+
+def standing(objective: Objective, now: datetime, group: str = "") -> Standing:
+    """The named group, or else the one that is worst off. As many queries however many slices, groups and tiers."""
     at = objective.measured_until or now
-    rows = list(objective.tiers.filter(archived_at=None).select_related("alert"))
-    windows = [(at - length, at) for row in rows for length in (row.long, row.short)]
-    whole, *parts = ledger.totals_many(objective, [(at - objective.window, at), *windows])
-    tiers = tuple(_tier(row, objective, parts[2 * place], parts[2 * place + 1]) for place, row in enumerate(rows))
-    progress = _progress(objective, now)
-    stale = "" if progress is not None and not objective.last_error else _why_stale(objective, now)
-    budget = Budget(whole, objective.target, objective.window)
-    return Standing(objective.measured_until, budget, tiers, progress, stale)
-
-
-def _tier(row: AlertRule, objective: Objective, long: Totals, short: Totals) -> TierStanding:
-    # The reverse of a one-to-one raises when the other row is not there yet.
-    alert: Alert | None = getattr(row, "alert", None)
-    meter = Meter(
-        burn(long, objective.target),
-        burn(short, objective.target),
-        tier_of(row).factor(objective.window),
-        1 / objective.allowed_ratio,
+    rows = list(objective.rules.active())
+    for row in rows:
+        row.objective = objective
+    alerts = list(Alert.objects.filter(tier__in=rows))
+    books = ledger.books(objective)
+    groups = _groups(objective, books, rows, alerts)
+    book = next((one.book for one in groups if one.book.group == group), None) or (groups[0].book if groups else None)
+    progress, stale = _progress(objective), _why_stale(objective, now)
+    if book is None or objective.measured_until is None:
+        budget = Budget(NOTHING, objective.target, objective.window)
+        return Standing(objective.measured_until, book, groups, budget, None, (), (), progress, stale)
+    history = ledger.histories([book], judgement.instants(definition_of(objective, rows), at))[book.pk]
+    found = meters.standings(book, rows, alerts, at, history)
+    tiers = tuple(sorted(meters.meters(found), key=_first))
+    return Standing(
+        as_of=objective.measured_until,
+        book=book,
+        groups=groups if objective.grouping else (),
+        budget=ledger.budget(book, at),
+        rate=tiers[0].burn_long if tiers else ledger.burns(book, at, [LATELY])[LATELY],
+        meters=tiers,
+        notices=tuple(one for one in found if one.row.kind != AlertRule.Kind.BURN),
+        progress=progress,
+        stale=stale,
+        maintenance=history.in_maintenance(at),
     )
-    if alert is None:
-        return TierStanding(row, "inactive", "", None, None, meter, long)
-    return TierStanding(row, alert.state, alert.reason, alert.since, alert.frozen_since, meter, long)
 
 
-def _late(now: datetime) -> datetime:
-    return now - LATE * settings.SLICE - settings.SETTLE
+def _first(meter: Meter) -> tuple[bool, timedelta]:
+    """Pages before tickets, the fastest first."""
+    return meter.severity != AlertRule.Severity.PAGE, meter.long
 
 
-def _progress(objective: Objective, now: datetime) -> float | None:
-    """How far the first measurement of the past has come; `None` once it has reached the present."""
+# -- Groups
+def _groups(
+    objective: Objective, books: Sequence[Ledger], rows: Iterable[AlertRule], alerts: Iterable[Alert]
+) -> tuple[GroupStanding, ...]:
+    """Worst first: what fires, then the least budget left; those that are gone come last."""
+    tiers = {row.pk: row for row in rows if row.kind == AlertRule.Kind.BURN}
+    firing: dict[str, set[str]] = {}
+    for alert in alerts:
+        if alert.state == Alert.State.FIRING and alert.tier_id in tiers:
+            firing.setdefault(alert.group, set()).add(tiers[alert.tier_id].severity)
+    wholes = running.wholes(books)
+    found = [_group(objective, book, wholes.get(book.pk, Whole()), firing.get(book.group, set())) for book in books]
+    return tuple(sorted(found, key=_rank))
+
+
+def _group(objective: Objective, book: Ledger, whole: Whole, firing: set[str]) -> GroupStanding:
+    unknown = not whole.maintenance and (bool(whole.reason) or not whole.totals.measured)
+    budget = Budget(whole.totals, objective.target, objective.window)
+    return GroupStanding(book, _status(firing, unknown, whole.maintenance), budget, whole.reason)
+
+
+def _rank(one: GroupStanding) -> tuple[int, float, str]:
+    place = ("paging", "burning", "ok", "maintenance", "no-data").index(one.status)
+    left = one.budget.left
+    return min(place, 2) if one.status != "no-data" else place, 2.0 if left is None else left, one.book.group
+
+
+def _status(firing: set[str], unknown: bool, maintenance: bool) -> str:
+    if AlertRule.Severity.PAGE in firing:
+        return "paging"
+    if firing:
+        return "burning"
+    if maintenance:
+        return "maintenance"
+    return "no-data" if unknown else "ok"
+
+
+# -- How fresh it is
+def _progress(objective: Objective) -> float | None:
+    """How much of the past that its window needs is read; history is read backwards, after the newest slices."""
     if objective.archived_at or objective.flow.archived_at:
         return None
-    if objective.measured_until is None:
+    until, begins, goal = objective.measured_until, objective.measured_from, objective.history_goal
+    if until is None or begins is None:
         return 0.0
-    behind = now - objective.measured_until
-    # Later gaps are caught up with as well, but a few minutes are nothing to show a bar for.
-    if behind <= max(10 * LATE * settings.SLICE, timedelta(minutes=10)):
+    wanted = goal or window_of(objective).start(until)
+    if begins <= wanted or goal is None:
         return None
-    return max(0.0, 1 - behind / objective.window)
+    return max(0.0, (until - begins) / (until - wanted))
 
 
 def _why_stale(objective: Objective, now: datetime) -> str:
@@ -120,34 +179,10 @@ def _why_stale(objective: Objective, now: datetime) -> str:
         return ""
     if objective.last_error:
         return objective.last_error
-    if objective.measured_until is None or objective.measured_until < _late(now):
+    if objective.measured_until is None:
+        # The bar says that it is being measured, unless it has had ample time.
+        late = now - objective.created_at > 10 * settings.SLICE
+        return "Nothing has measured it yet. Is a Celery worker running?" if late else ""
+    if objective.measured_until < now - LATE * slice_of(objective) - settings.SETTLE:
         return "Nothing has measured it since. Is a Celery worker running?"
     return ""
-
-
-# -- Charts
-def _budget_chart(objective: Objective, until: datetime) -> dict[str, Any]:
-    budget = ledger.budget(objective, until)
-    # Not finer than slices: between the ends of two there is nothing to draw.
-    points = min(POINTS, objective.window // settings.SLICE)
-    buckets = ledger.series(objective, until - objective.window, until, points)
-    stretches = [(one.end, one.totals.bad, bool(one.totals.measured)) for one in buckets]
-    line = objective_charts.burn_down(stretches, budget.allowed)
-    # The stretches end on round instants; the line ends with the number that stands on the page.
-    line = [point for point in line if point[0] < until] + [(until, budget.left)]
-    return objective_charts.budget(line, until)
-
-
-def _burn_chart(objective: Objective, until: datetime) -> dict[str, Any]:
-    """The tiers' long windows over the last day, the shortest first."""
-    rows = list(objective.tiers.filter(archived_at=None).order_by("long"))
-    lengths = list(dict.fromkeys(row.long for row in rows))[:MOST_LINES] or [timedelta(hours=1)]
-    first = until - min(BURNS_OVER, objective.window)
-    lines = [
-        (length, span_of(length), ledger.burn_series(objective, length, first, until, POINTS)) for length in lengths
-    ]
-    pages = [tier_of(row).factor(objective.window) for row in rows if row.severity == AlertRule.Severity.PAGE]
-    return objective_charts.burns(lines, until, min(pages, default=Decimal(0)))
-
-
-CHARTS: dict[str, Callable[[Objective, datetime], dict[str, Any]]] = {"budget": _budget_chart, "burn": _burn_chart}

@@ -20,6 +20,7 @@ WORDS = {
     "paging": "paging",
     "burning": "burning",
     "no-data": "without data",
+    "maintenance": "in maintenance",
     "unset": "without an objective",
     "ok": "fine",
 }

@@ -1,17 +1,21 @@
 """Reads the ledgers of many objectives at once: a few queries however many there are.
 
-`slo.ledger` answers for one objective at a time; a page that shows all of them must not ask once a row.
+`slo.ledger` answers for one of them at a time; a page that shows all must not ask once a row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, DateTimeField, F, OuterRef, Subquery, Value, When
+from django.db.models import F
 
+from slo import ledger, periods
+from slo.definitions import window_of
+from slo.history import History
 from slo.instants import floor
-from slo.models import Objective, Slice
-from slo.windows import Mark, Totals, difference
+from slo.models import Ledger, Slice
+from slo.windows import NOTHING, Totals
 
 DAY = timedelta(hours=24)
 # Slices of every length that Fireline makes end on the half hour.
@@ -20,93 +24,92 @@ STEP = timedelta(minutes=30)
 LONGEST = timedelta(hours=6)
 
 
-_FIELDS = ("objective_id", "end", "running_bad", "running_total", "running_measured")
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the objective's own window holds of one ledger, and how its newest slice was."""
+
+    totals: Totals = NOTHING
+    # Why the newest slice was not measured; empty when it was.
+    reason: str = ""
+    # Whether the newest slice is taken out by maintenance.
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One objective's totals over its own window, over a tier's long window, and along the last day.
+class Course:
+    """How one ledger burned lately: over a tier's long window, and along the last day.
 
-    `None` along the day is a time at which the ledger has no row; `reason` is why the newest slice was not measured.
+    `None` along the day is a time for which the ledger has no row.
     """
 
-    window: Totals
-    long: Totals
+    long: Totals = NOTHING
     day: tuple[Totals | None, ...] = ()
-    reason: str = ""
 
 
-def readings(objectives: Sequence[Objective], longs: Mapping[int, timedelta], now: datetime) -> dict[int, Reading]:
-    """A reading for every objective. `longs` is how far back each looks for its burn rate."""
-    newest = _newest(objectives)
-    marks = {pk: mark for pk, (mark, _) in newest.items()}
-    windows = _at_or_before({one.pk: marks[one.pk].at - one.window for one in objectives if one.pk in marks})
-    starts = _at_or_before({pk: mark.at - longs[pk] for pk, mark in marks.items()})
-    grid = _grid(now, longs.values())
-    days = _at_instants(objectives, grid)
-    found = {}
-    for one in objectives:
-        mark, long = marks.get(one.pk), longs[one.pk]
-        burning = difference(starts.get(one.pk), mark, long)
-        found[one.pk] = Reading(
-            window=difference(windows.get(one.pk), mark, one.window),
-            long=burning,
-            day=_ending(_along(days.get(one.pk, {}), grid, long), mark, burning, grid),
-            reason=newest[one.pk][1] if one.pk in newest else "",
-        )
+def wholes(books: Sequence[Ledger]) -> dict[int, Whole]:
+    """By the ledgers' keys. Their objectives must be loaded."""
+    reasons = _newest_reasons(books)
+    found = dict[int, Whole]()
+    for until, together in _by_end(books).items():
+        starts = {book.pk: window_of(book.objective).start(until) for book in together}
+        for pk, history in ledger.histories(together, [until, *starts.values()]).items():
+            totals = history.between(starts[pk], until)
+            found[pk] = Whole(totals, reasons.get(pk, ""), history.in_maintenance(until))
     return found
 
 
-def _ending(
-    along: list[Totals | None], mark: Mark | None, burning: Totals, grid: Sequence[datetime]
-) -> tuple[Totals | None, ...]:
-    """The line up to the newest slice; a gap at its end if that is older than the half hour before the last."""
-    if mark is None or mark.at <= grid[-2]:
-        return (*along, None)
-    # Just after a half hour the ledger has not reached it: the newest slice stands in its place.
-    return (*along, burning) if mark.at >= grid[-1] else (*along[:-1], burning)
+def courses(books: Sequence[Ledger], longs: Mapping[int, timedelta], now: datetime) -> dict[int, Course]:
+    """By the ledgers' keys. `longs` is how far back each looks for its burn rate."""
+    found = dict[int, Course]()
+    for until, together in _by_end(books).items():
+        grid = _grid(now, [longs[book.pk] for book in together])
+        starts = {book.pk: periods.beginning(until, longs[book.pk]) for book in together}
+        for pk, history in ledger.histories(together, [until, *starts.values(), *grid]).items():
+            long = history.between(starts[pk], until)
+            found[pk] = Course(long, _ending(_along(history, grid, longs[pk], until), long, grid, until))
+    return found
 
 
-def _newest(objectives: Sequence[Objective]) -> dict[int, tuple[Mark, str]]:
-    rows = Slice.objects.filter(objective__in=objectives, end=F("objective__measured_until"))
-    return {pk: (Mark(*rest), reason) for pk, *rest, reason in rows.values_list(*_FIELDS, "reason")}
+def _by_end(books: Sequence[Ledger]) -> dict[datetime, list[Ledger]]:
+    """The ledgers by where they end: most do at the same instant, and then share every question."""
+    found = defaultdict[datetime, list[Ledger]](list)
+    for book in books:
+        if book.objective.measured_until:
+            found[book.objective.measured_until].append(book)
+    return found
 
 
-def _at_or_before(instants: Mapping[int, datetime]) -> dict[int, Mark]:
-    """The marks at the last slice that ended at or before an instant, for each objective its own."""
-    if not instants:
-        return {}
-    own = Case(*(When(pk=pk, then=Value(at)) for pk, at in instants.items()), output_field=DateTimeField())
-    earlier = Slice.objects.filter(objective=OuterRef("pk"), end__lte=OuterRef("instant")).order_by("-end")
-    slices = (
-        Objective.objects.filter(pk__in=instants)
-        .annotate(instant=own)
-        .annotate(slice=Subquery(earlier.values("pk")[:1]))
-        .values("slice")
-    )
-    return {pk: Mark(*rest) for pk, *rest in Slice.objects.filter(pk__in=slices).values_list(*_FIELDS)}
+def _newest_reasons(books: Sequence[Ledger]) -> dict[int, str]:
+    newest = Slice.objects.filter(ledger__in=books, end=F("ledger__objective__measured_until"), total=None)
+    return dict(newest.values_list("ledger_id", "reason"))
 
 
 def _steps(long: timedelta) -> int:
     return max(1, round(min(long, LONGEST) / STEP))
 
 
-def _grid(now: datetime, longs: Iterable[timedelta]) -> list[datetime]:
+def _grid(now: datetime, longs: Sequence[timedelta]) -> list[datetime]:
     """Half hours, oldest first: the last day, and before it as much as the longest burn there looks back."""
     last = floor(now, STEP)
-    before = max((_steps(long) for long in longs), default=1)
+    before = max(map(_steps, longs), default=1)
     return [last - place * STEP for place in reversed(range(DAY // STEP + before))]
 
 
-def _at_instants(objectives: Sequence[Objective], instants: Sequence[datetime]) -> dict[int, dict[datetime, Mark]]:
-    rows = Slice.objects.filter(objective__in=objectives, end__in=instants).values_list(*_FIELDS)
-    found: dict[int, dict[datetime, Mark]] = {}
-    for pk, end, *rest in rows:
-        found.setdefault(pk, {})[end] = Mark(end, *rest)
-    return found
-
-
-def _along(marks: Mapping[datetime, Mark], grid: Sequence[datetime], long: timedelta) -> list[Totals | None]:
+def _along(history: History, grid: Sequence[datetime], long: timedelta, until: datetime) -> list[Totals | None]:
+    """The burn at the half hours of the last day, each over the time before it."""
     back = _steps(long) * STEP
-    pairs = ((marks.get(at - back), marks.get(at)) for at in grid[-(DAY // STEP) :])
-    return [difference(earlier, later, back) if earlier and later else None for earlier, later in pairs]
+    begins = history.begins
+    return [
+        history.between(at - back, at) if begins and begins <= at - back and at <= until else None
+        for at in grid[-(DAY // STEP) :]
+    ]
+
+
+def _ending(
+    along: list[Totals | None], long: Totals, grid: Sequence[datetime], until: datetime
+) -> tuple[Totals | None, ...]:
+    """The line up to the newest slice; a gap at its end if that is older than the half hour before the last."""
+    if until <= grid[-2]:
+        return (*along, None)
+    # Just after a half hour the ledger has not reached it: the newest slice stands in its place.
+    return (*along, long) if until >= grid[-1] else (*along[:-1], long)

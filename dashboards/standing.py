@@ -4,31 +4,39 @@ A flow is as bad as its worst objective, an objective as bad as what its alerts 
 lately is *no data*, whatever its last numbers were.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from itertools import batched
 
 from django.conf import settings
+from django.db.models import F
 
 from alerts.models import Alert, Incident
-from dashboards import incident_facts, spark
+from alerts.watches import slice_of
+from dashboards import incident_facts, running, spark
 from dashboards.incident_facts import Gist
-from dashboards.running import Reading, readings
+from dashboards.running import Course, Whole
 from slo.budget import Budget, burn
-from slo.models import AlertRule, Flow, Objective
+from slo.definitions import tier_of
+from slo.models import AlertRule, Flow, Ledger, Objective
 
 # Worst first: also the order of the flows on a page.
-STATUSES = ("paging", "burning", "no-data", "ok")
+STATUSES = ("paging", "burning", "no-data", "maintenance", "ok")
 # An objective that is this many slices late has no data.
 LATE = 3
 # What the burn is shown for when an objective has no tier.
 USUAL = timedelta(hours=1)
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveStanding:
-    """One objective: budget left and burn as ratios and factors, `None` where nothing was measured."""
+    """One objective: budget left and burn as ratios and factors, `None` where nothing was measured.
+
+    Of one with groups these are the numbers of the group that is worst off.
+    """
 
     objective: Objective
     status: str
@@ -39,6 +47,10 @@ class ObjectiveStanding:
     spark: spark.Spark | None
     # Why there is no data, in a sentence; empty while it is measured.
     stale: str
+    # The text of the group that is shown, and how many there are; empty and 0 without grouping.
+    group: str = ""
+    groups: int = 0
+    maintenance: bool = False
 
     @property
     def as_of(self) -> datetime | None:
@@ -109,57 +121,109 @@ def _worst_first(objectives: Iterable[ObjectiveStanding]) -> list[ObjectiveStand
 
 
 def _of_objectives(objectives: Sequence[Objective], now: datetime) -> list[ObjectiveStanding]:
-    tiers: dict[int, list[AlertRule]] = {one.pk: [] for one in objectives}
-    for tier in AlertRule.objects.filter(objective__in=objectives, archived_at=None).select_related("alert"):
-        tiers[tier.objective_id].append(tier)
-    shown = {pk: _shown(of_one) for pk, of_one in tiers.items()}
-    found = readings(objectives, {pk: tier.long if tier else USUAL for pk, tier in shown.items()}, now)
-    return [_standing(one, tiers[one.pk], shown[one.pk], found[one.pk], now) for one in objectives]
+    tiers, alerts, books = _tiers(objectives), _firing(objectives), _books(objectives)
+    wholes = running.wholes([book for of_one in books.values() for book in of_one])
+    shown = {one.pk: _worst(books[one.pk], alerts[one.pk], wholes, one) for one in objectives}
+    chosen = {one.pk: _tier_shown(tiers[one.pk], alerts[one.pk], shown[one.pk]) for one in objectives}
+    longs = {book.pk: _long(chosen[book.objective_id]) for book in shown.values() if book}
+    courses = running.courses([book for book in shown.values() if book], longs, now)
+    return [
+        _standing(one, books[one.pk], shown[one.pk], alerts[one.pk], chosen[one.pk], wholes, courses, now)
+        for one in objectives
+    ]
+
+
+# -- What is asked, for all objectives at once
+def _tiers(objectives: Sequence[Objective]) -> dict[int, list[AlertRule]]:
+    found: dict[int, list[AlertRule]] = {one.pk: [] for one in objectives}
+    for tier in AlertRule.objects.active().filter(objective__in=objectives, kind=AlertRule.Kind.BURN):
+        found[tier.objective_id].append(tier)
+    return found
+
+
+def _firing(objectives: Sequence[Objective]) -> dict[int, list[Alert]]:
+    """What fires of each objective, the worst first."""
+    found: dict[int, list[Alert]] = {one.pk: [] for one in objectives}
+    rows = Alert.objects.firing().burning().filter(tier__objective__in=objectives, tier__archived_at=None)
+    for alert in rows.select_related("tier").order_by("tier__severity", "tier__long", "group"):
+        found[alert.tier.objective_id].append(alert)
+    return found
+
+
+def _books(objectives: Sequence[Objective]) -> dict[int, list[Ledger]]:
+    """The ledgers of each objective as it counts now."""
+    by_key = {one.pk: one for one in objectives}
+    found: dict[int, list[Ledger]] = defaultdict(list)
+    for some in batched(by_key, _BATCH, strict=False):
+        for book in Ledger.objects.filter(objective__in=some, generation=F("objective__generation")):
+            book.objective = by_key[book.objective_id]
+            found[book.objective_id].append(book)
+    return found
+
+
+# -- What is shown
+def _worst(
+    books: Sequence[Ledger], alerts: Sequence[Alert], wholes: dict[int, Whole], objective: Objective
+) -> Ledger | None:
+    """The ledger to show: of the group whose alert is worst, else of the one with the least budget left."""
+    firing = {alert.group: place for place, alert in reversed(list(enumerate(alerts)))}
+
+    def rank(book: Ledger) -> tuple[float, bool, float, str]:
+        whole = wholes.get(book.pk, Whole())
+        left = Budget(whole.totals, objective.target, objective.window).left
+        # A group that has gone stays in the list, but does not stand for those that are there.
+        return firing.get(book.group, len(alerts)), bool(whole.reason), 2.0 if left is None else left, book.group
+
+    return min(books, key=rank, default=None)
+
+
+def _tier_shown(tiers: Sequence[AlertRule], alerts: Sequence[Alert], book: Ledger | None) -> AlertRule | None:
+    """The tier whose burn is shown: the worst that fires, else the one that would fire first."""
+    firing = [alert.tier for alert in alerts if book and alert.group == book.group]
+    return firing[0] if firing else min(tiers, key=lambda tier: (tier.severity != "page", tier.long), default=None)
+
+
+def _long(tier: AlertRule | None) -> timedelta:
+    return tier.long if tier else USUAL
 
 
 def _standing(
-    objective: Objective, tiers: Sequence[AlertRule], tier: AlertRule | None, reading: Reading, now: datetime
+    objective: Objective,
+    books: Sequence[Ledger],
+    book: Ledger | None,
+    alerts: Sequence[Alert],
+    tier: AlertRule | None,
+    wholes: dict[int, Whole],
+    courses: dict[int, Course],
+    now: datetime,
 ) -> ObjectiveStanding:
-    stale = _why_stale(objective, reading.reason, now)
-    budget = Budget(reading.window, objective.target, objective.window)
+    whole = wholes.get(book.pk, Whole()) if book else Whole()
+    course = courses.get(book.pk, Course()) if book else Course()
+    stale = _why_stale(objective, "" if whole.maintenance else whole.reason, now)
     return ObjectiveStanding(
         objective=objective,
-        status=_status(tiers, stale),
+        status=_status(alerts, stale, whole.maintenance),
         tier=tier,
-        budget_left=budget.left,
-        burn=burn(reading.long, objective.target),
-        coverage=reading.window.coverage if reading.window.measured else None,
-        spark=_spark(objective, tier, reading),
+        budget_left=Budget(whole.totals, objective.target, objective.window).left,
+        burn=burn(course.long, objective.target),
+        coverage=whole.totals.coverage if whole.totals.measured else None,
+        spark=_spark(objective, tier, course),
         stale=stale,
+        group=book.group if book else "",
+        groups=len(books) if objective.grouping else 0,
+        maintenance=whole.maintenance,
     )
 
 
-def _alert_of(tier: AlertRule) -> Alert | None:
-    # The reverse of a one-to-one raises when the other row is not there yet.
-    return getattr(tier, "alert", None)
-
-
-def _fires(tier: AlertRule) -> bool:
-    alert = _alert_of(tier)
-    return alert is not None and alert.state == Alert.State.FIRING
-
-
-def _shown(tiers: Sequence[AlertRule]) -> AlertRule | None:
-    """The tier whose burn is shown: the worst that fires, else the one that would fire first."""
-    return min(tiers, key=_urgency, default=None)
-
-
-def _urgency(tier: AlertRule) -> tuple[bool, bool, timedelta]:
-    return not _fires(tier), tier.severity != AlertRule.Severity.PAGE, tier.long
-
-
-def _status(tiers: Sequence[AlertRule], stale: str) -> str:
-    firing = {tier.severity for tier in tiers if _fires(tier)}
-    if AlertRule.Severity.PAGE in firing:
+def _status(alerts: Sequence[Alert], stale: str, maintenance: bool) -> str:
+    severities = {alert.tier.severity for alert in alerts}
+    if AlertRule.Severity.PAGE in severities:
         return "paging"
-    if firing:
+    if severities:
         return "burning"
-    return "no-data" if stale else "ok"
+    if stale:
+        return "no-data"
+    return "maintenance" if maintenance else "ok"
 
 
 def _why_stale(objective: Objective, reason: str, now: datetime) -> str:
@@ -167,16 +231,12 @@ def _why_stale(objective: Objective, reason: str, now: datetime) -> str:
         return objective.last_error
     if objective.measured_until is None:
         return "not measured yet: the first measurement is under way"
-    if now - objective.measured_until > LATE * settings.SLICE + settings.SETTLE:
+    if now - objective.measured_until > LATE * slice_of(objective) + settings.SETTLE:
         return "nothing has measured since: is a Celery worker running?"
     return reason
 
 
-def _spark(objective: Objective, tier: AlertRule | None, reading: Reading) -> spark.Spark | None:
-    burns = [burn(totals, objective.target) if totals else None for totals in reading.day]
-    factor = float(_factor(tier, objective.window)) if tier else None
+def _spark(objective: Objective, tier: AlertRule | None, course: Course) -> spark.Spark | None:
+    burns = [burn(totals, objective.target) if totals else None for totals in course.day]
+    factor = float(tier_of(tier).factor(objective.window)) if tier else None
     return spark.spark(burns, factor)
-
-
-def _factor(tier: AlertRule, window: timedelta) -> Decimal:
-    return tier.budget_share * Decimal(str(window / tier.long))

@@ -1,6 +1,6 @@
 // <fl-chart src="/some/data" label="Requests per second" unit="/s" poll="15"> draws what its URL answers:
 //   {"as_of": …, "columns": [[t …], [v|null …], …], "series": [{"label": …, "class": …, "fill": bool}],
-//    "marks": [{"at": …, "label": …, "tone": …}], "limit": …, "limit_label": …, "log": bool, "from": t, "to": t}
+//    "marks": [{"at": …, "label": …, "tone": …}], "grounds": [{"from": t, "to": t, "label": …}], "limit": …, "limit_label": …, "log": bool, "from": t, "to": t}
 // Times are Unix seconds. null is a gap; where every series has one, the ground says "no data".
 // `unit` is "%" (ratios), "s", "×", "/s" or nothing. An error answers {"error": "a sentence"}.
 // What stands inside the element is its text alternative when scripts do not run.
@@ -55,7 +55,7 @@
       return getComputedStyle(probe).color;
     };
     const colours = { line: read("--line"), text: read("--text"), soft: read("--text-2"), dim: read("--text-3"),
-      miss: read("--mute-soft"), page: read("--page"), bad: read("--bad") };
+      miss: read("--mute-soft"), ground: read("--accent-soft"), page: read("--page"), bad: read("--bad") };
     for (const [name, token] of Object.entries(tokens)) colours[name] = read(token);
     probe.remove();
     return colours;
@@ -267,17 +267,26 @@
     }
 
     drawGround(plot) {
+      const { ctx } = plot;
+      ctx.save();
+      const grounds = this.data.grounds || [];
+      // What is known to be maintenance is not called "no data" as well.
+      const missing = gaps(this.data.columns).filter(([from, to]) => !grounds.some((one) => one.from < to && one.to > from));
+      for (const [from, to] of missing) this.shade(plot, from, to, "no data", this.colours.miss);
+      for (const one of grounds) this.shade(plot, one.from, one.to, one.label, this.colours.ground);
+      ctx.restore();
+    }
+
+    shade(plot, from, to, label, colour) {
       const { ctx, bbox } = plot;
       const ratio = devicePixelRatio || 1;
-      ctx.save();
-      for (const [from, to] of gaps(this.data.columns)) {
-        const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
-        const right = Math.min(bbox.left + bbox.width, plot.valToPos(to, "x", true));
-        ctx.fillStyle = this.colours.miss;
-        ctx.fillRect(left, bbox.top, Math.max(right - left, ratio), bbox.height);
-        if (right - left > 64 * ratio) this.write(ctx, "no data", (left + right) / 2, bbox.top + bbox.height / 2, this.colours.dim, "center");
-      }
-      ctx.restore();
+      const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
+      const right = Math.min(bbox.left + bbox.width, plot.valToPos(to, "x", true));
+      if (right < bbox.left || left > bbox.left + bbox.width) return;
+      ctx.fillStyle = colour;
+      ctx.fillRect(left, bbox.top, Math.max(right - left, ratio), bbox.height);
+      ctx.font = this.font(false);
+      if (right - left > ctx.measureText(label).width + 12 * ratio) this.write(ctx, label, (left + right) / 2, bbox.top + bbox.height / 2, this.colours.dim, "center");
     }
 
     drawMarks(plot) {
@@ -376,6 +385,9 @@
       this.names.replaceChildren(...(this.data.marks || []).filter((mark) => mark.label).map((mark) => {
         const date = new Date(mark.at * 1000);
         return node("li", "", `${times.at(-1) - times[0] > 86400 ? `${dayOf(date)} ` : ""}${hm(date)} ${mark.label}`);
+      }), ...(this.data.grounds || []).map((one) => {
+        const [start, end] = [new Date(one.from * 1000), new Date(one.to * 1000)];
+        return node("li", "", `${dayOf(start)} ${hm(start)} to ${dayOf(end) === dayOf(start) ? "" : `${dayOf(end)} `}${hm(end)}: ${one.label}`);
       }));
       this.when = node("span", "dim");
       this.legend.append(this.when);
