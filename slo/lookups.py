@@ -117,7 +117,7 @@ def read(slices: QuerySet[Slice]) -> Iterator[Mark]:
 
 # -- Which slices an interval touches
 def snapped(books: Sequence[Ledger], intervals: Sequence[Interval]) -> dict[int, tuple[Interval, ...]]:
-    """For each ledger, the intervals moved outward to the edges of measured slices: of one they touch nothing counts."""
+    """For each ledger, the intervals moved outward to the edges of measured slices, of which nothing counts then."""
     found = dict.fromkeys((book.pk for book in books), tuple(intervals))
     edges = sorted({edge for interval in intervals for edge in interval})
     if not edges:
