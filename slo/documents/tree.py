@@ -155,9 +155,9 @@ def documents(text: str, file: str = "") -> list[Value]:
     found = list[Value]()
     try:
         while loader.check_node():
-            node: Node = loader.get_node()
-            found.append(Value(node, "", Document(file, len(found) + 1)))
-            _flatten(loader, node, file)
+            if node := loader.get_node():
+                found.append(Value(node, "", Document(file, len(found) + 1)))
+                _flatten(loader, node, file)
     except yaml.YAMLError as error:
         raise Unreadable([_yaml_problem(error, file)]) from None
     finally:
