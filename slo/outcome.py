@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from slo.budget import burn
+from slo.budget import Budget
 from slo.definition import Definition
 from slo.groups import Group
 from slo.history import History
@@ -48,12 +48,7 @@ def outcome(
         group,
         history,
         history.between(start, end),
-        _remaining(definition, window),
+        Budget(window, definition.target, definition.window.length).left,
         tuple(replay(definition, history, start, end)),
         tape.reason,
     )
-
-
-def _remaining(definition: Definition, window: Totals) -> float | None:
-    rate = burn(window, definition.target)
-    return None if rate is None else 1 - rate
