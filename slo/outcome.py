@@ -19,14 +19,21 @@ class Outcome:
     """One group of an objective, from the first to the last slice of a backtest."""
 
     group: Group
-    history: History
-    # Everything that counts from start to end; `excluded` and `span` say how long.
+    tape: Tape
+    # As it was declared; see `history`.
+    excluded: tuple[Interval, ...]
+    # Everything that counts from start to end.
     totals: Totals
     # The share of the budget that is left in the objective's window at the end; `None` where nothing was measured.
     remaining: float | None
     events: tuple[Event, ...]
     # Why the last slice that was not measured was not.
     reason: str = ""
+
+    @property
+    def history(self) -> History:
+        """Made anew each time: of hundreds of groups it would be far more to keep than the tape."""
+        return self.tape.history(self.excluded)
 
     @property
     def unmeasured(self) -> timedelta:
@@ -41,12 +48,14 @@ def outcome(
     stretch: Interval | None = None,
 ) -> Outcome:
     """Counts, budget and alerts of one group over a stretch; over all of its slices if not told."""
+    excluded = tuple(excluded)
     history = tape.history(excluded)
     start, end = stretch or (tape.start, tape.end)
     window = history.between(definition.window.start(end), end)
     return Outcome(
         group,
-        history,
+        tape,
+        excluded,
         history.between(start, end),
         Budget(window, definition.target, definition.window.length).left,
         tuple(replay(definition, history, start, end)),
