@@ -27,8 +27,6 @@ class Outcome:
     # The share of the budget that is left in the objective's window at the end; `None` where nothing was measured.
     remaining: float | None
     events: tuple[Event, ...]
-    # Why the last slice that was not measured was not.
-    reason: str = ""
 
     @property
     def history(self) -> History:
@@ -59,5 +57,4 @@ def outcome(
         history.between(start, end),
         Budget(window, definition.target, definition.window.length).left,
         tuple(replay(definition, history, start, end)),
-        tape.reason,
     )
