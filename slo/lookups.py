@@ -74,11 +74,13 @@ def _between(books: Sequence[Ledger], wanted: Sequence[datetime]) -> dict[int, M
     if len(wanted) > _MOST:
         return {book.pk: _spanned(book, wanted) for book in books}
     found: dict[int, Marks] = {book.pk: {} for book in books}
+    # Within the first slice the totals are still those at its start.
+    first = {book.pk: origin(book) for book in books}
     for some in batched(books, _BATCH, strict=False):
         for instants in batched(wanted, _FEW, strict=False):
             for pk, *values in _last_rows(some, instants):
                 sums = batched(values, len(_FIELDS), strict=True)
-                found[pk] |= {at: _mark(*one) if one[0] else None for at, one in zip(instants, sums, strict=True)}
+                found[pk] |= {at: _mark(*one) if one[0] else first[pk] for at, one in zip(instants, sums, strict=True)}
     return found
 
 

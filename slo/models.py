@@ -275,7 +275,9 @@ class Slice(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="slice_has_length"),
             models.CheckConstraint(
-                condition=models.Q(bad=None, total=None) | models.Q(bad__gte=0, total__gte=models.F("bad")),
+                # Said of both, as a comparison with NULL refuses nothing.
+                condition=models.Q(bad=None, total=None)
+                | models.Q(bad__isnull=False, bad__gte=0, total__isnull=False, total__gte=models.F("bad")),
                 name="slice_bad_of_total",
             ),
         ]
