@@ -1,6 +1,5 @@
 """Reads what Prometheus's API answers: bounded in size and time, and every fault as a sentence."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import requests
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from connectors.errors import NotAStore, Refused, StoreError, TimedOut, TooMuch, Unreachable
 
-# More than any question of Fireline's needs; an endless answer must not fill the memory.
+# More than most questions of Fireline's need; an endless answer must not fill the memory.
 LARGEST = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
 _LONGEST_MESSAGE = 400
@@ -48,16 +48,20 @@ class Peer:
         return Unreachable(f"The answer of {self.host} broke off. It may have been restarted; ask again.")
 
 
-def body_of(response: requests.Response, peer: Peer) -> bytes:
-    """The whole body, unpacked. Raises `TooMuch` past `LARGEST`, `TimedOut` when it only trickles in."""
+def body_of(response: requests.Response, peer: Peer, largest: int | None = None) -> bytes:
+    """The whole body, unpacked.
+
+    Raises `TooMuch` past `largest` bytes (by default `LARGEST`), `TimedOut` when it only trickles in.
+    """
+    largest = largest or LARGEST
     deadline = time.monotonic() + peer.timeout.total_seconds()
     parts, size = list[bytes](), 0
     while part := _next(response, peer):
         parts.append(part)
         size += len(part)
-        if size > LARGEST:
+        if size > largest:
             raise TooMuch(
-                f"The answer of {peer.host} is larger than {LARGEST // 1024**2}\N{NO-BREAK SPACE}MiB. "
+                f"The answer of {peer.host} is larger than {largest // 1024**2}\N{NO-BREAK SPACE}MiB. "
                 "Choose fewer series or a shorter time."
             )
         if time.monotonic() > deadline:
@@ -91,8 +95,8 @@ def judge(response: requests.Response, body: bytes, peer: Peer) -> Mapping[str, 
 
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = orjson.loads(body)
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
 

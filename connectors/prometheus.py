@@ -15,14 +15,17 @@ from urllib.parse import quote
 import requests
 from prometheus_api_client import PrometheusConnect
 
-from connectors import egress
+from connectors import egress, raw_samples
 from connectors.answers import Peer, body_of, judge
 from connectors.errors import NotAStore, Refused
+from connectors.raw_samples import Samples
 
 # Labels under which instrumentation puts the trace id into an exemplar.
 TRACE_LABELS = ("trace_id", "traceID", "traceId", "TraceID")
 # Prometheus refuses more points than this a series.
 MOST_POINTS = 11_000
+# Raw samples are the bulk of all that is read; past this the question is better asked in parts.
+LARGEST_RAW = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,22 @@ class Prometheus:
         return self._answer(series for row in _rows(result) if (series := _series(row)))
 
     @_in_its_form
+    def raw(self, selector: str, start: datetime, end: datetime) -> Answer[Samples]:
+        """The samples themselves, later than `start` and at most at `end`, of each series that has any.
+
+        Raises `TooMuch` past `LARGEST_RAW` bytes: ask for a shorter time or fewer series.
+        """
+        milliseconds = (end - start) // timedelta(milliseconds=1)
+        answer = self._session.answer(
+            f"{self.url}/api/v1/query",
+            {"query": f"{selector}[{milliseconds}ms]", "time": end.timestamp(), "timeout": self._patience},
+            headers=self._headers,
+            auth=self._auth,
+            timeout=self.peer.timeout.total_seconds(),
+        )
+        return self._answer(raw_samples.read(_rows(answer["data"]["result"]), start.timestamp()))
+
+    @_in_its_form
     def exemplars(self, query: str, start: datetime, end: datetime) -> Answer[Exemplar]:
         """The examples that the series of `query` kept in this time, of those with a trace; oldest first."""
         data = self._ask("POST", "/api/v1/query_exemplars", query=query, start=start.timestamp(), end=end.timestamp())
@@ -241,17 +260,25 @@ class _Questions(egress.Session):
         if method == "POST":
             # In the body: proxies allow a few thousand characters in an address, and our queries are longer.
             options["data"] = options.pop("params", None)
-        options |= {"stream": True, "allow_redirects": False}
         with self._send(method, url, *args, **options) as response:
-            body = body_of(response, self._peer)
-            answer = judge(response, body, self._peer)
-            if "data" not in answer:
-                raise NotAStore(f"{self._peer.host} answered without data. Is it Prometheus?")
-            self.warnings = tuple(str(warning) for warning in answer.get("warnings") or ())
-            response._content = body
+            response._content, _ = self._read(response)
             return response
 
+    def answer(self, url: str, data: Mapping[str, str | float], **options: Any) -> Mapping[str, Any]:
+        """The same for a big answer, up to `LARGEST_RAW`: already parsed. Raises `StoreError`."""
+        with self._send("POST", url, data=data, **options) as response:
+            return self._read(response, LARGEST_RAW)[1]
+
+    def _read(self, response: requests.Response, largest: int | None = None) -> tuple[bytes, Mapping[str, Any]]:
+        body = body_of(response, self._peer, largest)
+        answer = judge(response, body, self._peer)
+        if "data" not in answer:
+            raise NotAStore(f"{self._peer.host} answered without data. Is it Prometheus?")
+        self.warnings = tuple(str(warning) for warning in answer.get("warnings") or ())
+        return body, answer
+
     def _send(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+        options |= {"stream": True, "allow_redirects": False}
         try:
             try:
                 return super().request(method, url, *args, **options)
