@@ -34,7 +34,11 @@ KINDS: dict[str, Callable[[Sli, timedelta], list[Line]]] = {
 
 
 def objective_for(kind: str, objectives: Sequence[Objective]) -> Objective | None:
-    """Whose metric is drawn: percentiles need a histogram, failures are told by an objective on events."""
+    """Whose metric is drawn: percentiles need a histogram, failures are told by an objective on events.
+
+    One that judges time slices counts no requests.
+    """
+    objectives = [one for one in objectives if not sli_of(one).by_time]
     if kind == "latency":
         fit = [one for one in objectives if traffic.histogram_of(sli_of(one))]
         return next((one for one in fit if one.kind == Objective.Kind.LATENCY), fit[0] if fit else None)

@@ -7,11 +7,12 @@ from typing import Any
 
 from alerts import incidents
 from alerts.incidents import Impact
-from alerts.models import Alert, Example, Incident
+from alerts.models import Alert, Example, Incident, Transition
 from dashboards import incident_evidence, incident_story, meters
 from dashboards.changes import ICONS
 from dashboards.incident_evidence import Reading
 from dashboards.meters import Meter
+from slo import ledger
 from slo.models import AlertRule, Objective
 from telemetry.models import Change
 
@@ -19,6 +20,8 @@ from telemetry.models import Change
 BEFORE, AFTER = timedelta(hours=1), timedelta(minutes=5)
 MOST_CHANGES = 8
 MOST_ENTRIES = 200
+# Of an incident that spans many groups the worst are enough to see.
+MOST_METERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class Facts(Gist):
     """What the page's live sections are made of."""
 
     objective: Objective | None
+    # The text of the group of it that the incident is about; empty without grouping.
+    group: str
     meters: Sequence[Meter]
     changes: Sequence[NearChange]
     examples: Sequence[KeptExample]
@@ -128,7 +133,8 @@ def facts(incident: Incident, now: datetime) -> Facts:
         impact=impact,
         clauses=_clauses(incident, impact, changes, readings),
         objective=objective,
-        meters=_meters(incident, objective),
+        group=main.alert.group if main else "",
+        meters=_meters(incident, main),
         changes=changes,
         examples=_examples(examples, readings),
         readings=readings,
@@ -174,25 +180,30 @@ def _threshold(objective: Objective) -> float | None:
     return float(objective.threshold)
 
 
-def _meters(incident: Incident, objective: Objective | None) -> list[Meter]:
-    """The main objective's tiers, then those of other objectives that take part in the incident."""
-    if objective is None:
+def _meters(incident: Incident, main: Transition | None) -> list[Meter]:
+    """The tiers of what the incident is about, then those that fire for other objectives and groups."""
+    if main is None:
         return []
-    own = AlertRule.objects.filter(objective=objective, archived_at=None)
-    others = AlertRule.objects.filter(alert__incident=incident, alert__state=Alert.State.FIRING).exclude(
-        objective=objective
-    )
-    rows = (own | others).distinct().select_related("alert", "objective").order_by("severity", "long")
-    ordered = sorted(rows, key=lambda tier: tier.objective_id != objective.pk)
-    return [
-        meters.meter(
-            tier,
-            tier.objective.target,
-            tier.objective.window,
-            objective="" if tier.objective_id == objective.pk else tier.objective.name,
-        )
-        for tier in ordered
-    ]
+    firing = Alert.objects.firing().burning().filter(incident=incident).select_related("tier__objective__flow")
+    own = main.alert.tier.objective, main.alert.group
+    others = {(alert.tier.objective, alert.group) for alert in firing} - {own}
+    found = _meters_of(*own, None, "")
+    for objective, group in sorted(others, key=lambda one: (one[0].name, one[1])):
+        tiers = {alert.tier_id for alert in firing if (alert.tier.objective, alert.group) == (objective, group)}
+        found += _meters_of(objective, group, tiers, f"{objective.name} {group}".strip())
+    return found[:MOST_METERS]
+
+
+def _meters_of(objective: Objective, group: str, only: set[int] | None, name: str) -> list[Meter]:
+    """The tiers of one group, or `only` some of them; none when its ledger is not kept any more."""
+    book = ledger.book(objective, group)
+    if book is None or objective.measured_until is None:
+        return []
+    rows = [row for row in objective.tiers.active().order_by("severity", "long") if only is None or row.pk in only]
+    for row in rows:
+        row.objective = objective
+    alerts = Alert.objects.filter(tier__in=rows, group=group)
+    return meters.meters(meters.standings(book, rows, alerts, objective.measured_until), objective=name)
 
 
 def _changes(onset: datetime, readings: Sequence[Reading]) -> list[NearChange]:

@@ -19,11 +19,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from alerts import incidents
 from alerts.models import Alert, Incident
-from dashboards import burn_chart, incident_facts
+from dashboards import burn_chart, incident_facts, objective_charts
 from dashboards.burn_chart import Mark
-from slo import ledger
+from slo import ledger, maintenance
 from slo.definitions import tier_of
-from slo.models import AlertRule, Flow
+from slo.models import AlertRule, Flow, Ledger
 from telemetry.models import Change
 
 PER_PAGE = 30
@@ -150,35 +150,37 @@ def _person(request: HttpRequest) -> User:
 @never_cache
 def chart(request: HttpRequest, pk: int) -> JsonResponse:
     incident = _incident(pk)
-    tier = worst_tier(incident)
-    measured = tier.objective.measured_until if tier else None
-    if tier is None or measured is None:
+    found = worst_alert(incident)
+    tier, book = found or (None, None)
+    measured = incidents.measured_until(book) if book else None
+    if tier is None or book is None or measured is None:
         return JsonResponse({"error": "Nothing is measured for this incident."}, status=404)
-    objective, now = tier.objective, timezone.now()
     since = incident.onset_at or incident.opened_at
     start, end = burn_chart.frame(since, incident.resolved_at, measured, tier.short)
     drawn = burn_chart.data(
-        ledger.burn_series(objective, tier.long, start, end, burn_chart.POINTS),
-        ledger.burn_series(objective, tier.short, start, end, burn_chart.POINTS),
+        ledger.burn_series(book, tier.long, start, end, burn_chart.POINTS),
+        ledger.burn_series(book, tier.short, start, end, burn_chart.POINTS),
         (tier.long, tier.short),
-        float(tier_of(tier).factor(objective.window)),
+        float(tier_of(tier).factor(book.objective.window)),
         tier.severity,
         _marks(incident, start, end),
         (start, end),
-        now,
+        timezone.now(),
     )
+    taken = maintenance.intervals(book.objective, start, end)
+    drawn["grounds"] = [objective_charts.ground(left, right) for left, right in taken]
     return JsonResponse(drawn, json_dumps_params={"allow_nan": False})
 
 
-def worst_tier(incident: Incident) -> AlertRule | None:
-    """The tier whose windows are drawn: a firing one, pages first; else the one that opened the incident."""
-    firing = Alert.objects.filter(incident=incident, state=Alert.State.FIRING)
+def worst_alert(incident: Incident) -> tuple[AlertRule, Ledger | None] | None:
+    """The tier whose windows are drawn, and their ledger: of a firing one, pages first; else of what opened it."""
+    firing = Alert.objects.firing().burning().filter(incident=incident)
     # Alphabetically, page comes before ticket.
-    alert = firing.select_related("tier__objective").order_by("tier__severity", "tier__long").first()
+    alert = firing.select_related("tier__objective").order_by("tier__severity", "tier__long", "group").first()
     if alert:
-        return alert.tier
+        return alert.tier, ledger.book(alert.tier.objective, alert.group)
     main = incidents.main_transition(incident)
-    return main.alert.tier if main else None
+    return (main.alert.tier, incidents.book_of(main)) if main else None
 
 
 def _marks(incident: Incident, start: datetime, end: datetime) -> list[Mark]:

@@ -20,7 +20,7 @@ LEAST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RuleStanding:
     """One alert rule of one group: its state, and the sentence that says why."""
 
     row: AlertRule
@@ -46,7 +46,7 @@ class Standing:
 class Meter:
     """A tier as of its last reading; burn rates are multiples, `None` where nothing was measured."""
 
-    standing: Standing
+    standing: RuleStanding
     # Named when the meter stands among those of another objective.
     objective: str
     reading: Reading
@@ -108,7 +108,7 @@ class Meter:
 
 def standings(
     book: Ledger, rows: Sequence[AlertRule], alerts: Iterable[Alert], at: datetime, history: History | None = None
-) -> list[Standing]:
+) -> list[RuleStanding]:
     """How each rule of `rows` stands for the ledger's group at `at`; `alerts` are those of its objective.
 
     A handful of queries, or none with a `history` that has the marks.
@@ -119,7 +119,7 @@ def standings(
     return [_standing(definition, history, row, known, at) for row in rows]
 
 
-def meters(found: Iterable[Standing], *, objective: str = "") -> list[Meter]:
+def meters(found: Iterable[RuleStanding], *, objective: str = "") -> list[Meter]:
     """Those of the tiers among the rules."""
     return [
         Meter(one, objective, one.reading, float(1 / one.row.objective.allowed_ratio))
@@ -137,14 +137,14 @@ def scale(rate: float | None, most: float) -> float:
 
 def _standing(
     definition: Definition, history: History, row: AlertRule, known: Mapping[int, Alert], at: datetime
-) -> Standing:
+) -> RuleStanding:
     alert, rule = known.get(row.pk), rule_of(row)
     before = _state(alert) if alert else AlertState()
     # The state is the alert's own; judged again is only why it is not another one.
     judged = judgement.judge(definition, history, rule, before, at)
     by_clock = alert is not None and alert.frozen_since is not None
     reason = alert.reason if alert and (by_clock or judged.moved) else judged.reason
-    return Standing(
+    return RuleStanding(
         row,
         rule,
         before.state,
@@ -157,6 +157,4 @@ def _standing(
 
 
 def _state(alert: Alert) -> AlertState:
-    return AlertState(
-        cast(State, alert.state), alert.since, alert.frozen_since, alert.calm_since, alert.silenced_since
-    )
+    return AlertState(cast(State, alert.state), alert.since, alert.frozen_since, alert.calm_since, alert.silenced_since)

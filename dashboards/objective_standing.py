@@ -1,4 +1,4 @@
-"""How one objective stands, read from its ledgers: budget, coverage, each alert rule, its groups, and how fresh all is."""
+"""How one objective stands, read from its ledgers: budget, coverage, alert rules, groups, and how fresh all of it is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.conf import settings
 from alerts.models import Alert
 from alerts.watches import slice_of
 from dashboards import meters, running
-from dashboards.meters import Meter
+from dashboards.meters import Meter, RuleStanding
 from dashboards.running import Whole
 from slo import judgement, ledger
 from slo.budget import Budget
@@ -53,9 +53,9 @@ class Standing:
     budget: Budget
     # The burn rate over the long window of the tier that fires first; `None` where nothing was measured.
     rate: float | None
-    meters: tuple[Meter, ...]
+    tiers: tuple[Meter, ...]
     # Budget and no-data alerts.
-    notices: tuple[meters.Standing, ...]
+    notices: tuple[RuleStanding, ...]
     # How much of the wanted past is measured, 0…1, while history is read; `None` when all is.
     progress: float | None
     # Why it is not up to date, in a sentence; empty when it is.
@@ -65,7 +65,7 @@ class Standing:
 
     @property
     def status(self) -> str:
-        firing = {one.severity for one in self.meters if one.firing}
+        firing = {one.severity for one in self.tiers if one.firing}
         return _status(firing, bool(self.stale) or self.as_of is None, self.maintenance)
 
     @property
@@ -84,7 +84,7 @@ class Standing:
 
     @property
     def silenced(self) -> bool:
-        return any(one.standing.silenced for one in self.meters)
+        return any(one.standing.silenced for one in self.tiers)
 
 
 def standing(objective: Objective, now: datetime, group: str = "") -> Standing:
@@ -110,7 +110,7 @@ def standing(objective: Objective, now: datetime, group: str = "") -> Standing:
         groups=groups if objective.grouping else (),
         budget=ledger.budget(book, at),
         rate=tiers[0].burn_long if tiers else ledger.burns(book, at, [LATELY])[LATELY],
-        meters=tiers,
+        tiers=tiers,
         notices=tuple(one for one in found if one.row.kind != AlertRule.Kind.BURN),
         progress=progress,
         stale=stale,

@@ -63,7 +63,8 @@ def requests(sli: Sli, step: timedelta) -> list[Line]:
 
 def errors(sli: Sli, step: timedelta) -> list[Line]:
     """The share of bad events, 0…1. Nothing bad in a time with traffic is 0, not a gap."""
-    bad, total = _bad(sli, step), _total(sli, step)
+    marked, total = _marked(sli, step), _total(sli, step)
+    bad = f"({total}) - (({marked}) or ({total}) * 0)" if sli.counts_good else marked
     label = "slower than the limit" if sli.kind == "latency" and not sli.by_expression else "failed"
     return [Line(label, "l-bad", f"(({bad}) or ({total}) * 0) / (({total}) > 0)", fill=True)]
 
@@ -97,12 +98,14 @@ def _total(sli: Sli, step: timedelta) -> str:
     return _rate(metric, sli.matchers, step)
 
 
-def _bad(sli: Sli, step: timedelta) -> str:
+def _marked(sli: Sli, step: timedelta) -> str:
+    """The rate of what the SLI marks among its events: the bad ones, or the good ones."""
     if sli.by_expression:
         return _per_second(sli.bad_expression, step)
     if sli.kind == "latency":
-        edge = Matcher("le", "=~", _boundary(sli))
-        return f"{_total(sli, step)} - {_rate(f'{sli.metric}_bucket', (*sli.matchers, edge), step)}"
+        return _rate(f"{sli.metric}_bucket", (*sli.matchers, Matcher("le", "=~", _boundary(sli))), step)
+    if sli.bad_metric:
+        return _rate(sli.bad_metric, sli.bad_matchers, step)
     return _rate(sli.metric, (*sli.matchers, *sli.bad_matchers), step)
 
 
