@@ -166,6 +166,11 @@ def rules_of(definition: Definition) -> list[Rule]:
 
 def restarts_ledger(before: Objective, after: Objective) -> bool:
     """Whether saving `after` over `before` means to measure anew, because other events count."""
+    return before.source_id != after.source_id or restarts(definition_of(before, ()), definition_of(after, ()))
+
+
+def restarts(before: Definition, after: Definition) -> bool:
+    """Whether `after` counts other events than `before`; the order of matchers makes none."""
     return _counted(before) != _counted(after)
 
 
@@ -205,12 +210,10 @@ def _change(objective: Objective) -> None:
         objective.save(update_fields=["history_goal"])
 
 
-def _counted(objective: Objective) -> tuple[object, ...]:
-    """What tells events apart; the order of matchers does not."""
-    sli = sli_of(objective)
-    matchers = (frozenset(sli.matchers), frozenset(sli.bad_matchers), frozenset(sli.group_by))
-    rest = replace(sli, matchers=(), bad_matchers=(), group_by=())
-    return objective.source_id, *matchers, rest, budgeting_of(objective)
+def _counted(definition: Definition) -> tuple[object, ...]:
+    sli = definition.sli
+    sets = (frozenset(sli.matchers), frozenset(sli.bad_matchers), frozenset(sli.group_by))
+    return *sets, replace(sli, matchers=(), bad_matchers=(), group_by=()), definition.budgeting
 
 
 def _fields(definition: Definition) -> dict[str, Any]:

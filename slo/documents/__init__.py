@@ -1,11 +1,11 @@
 """Objectives as documents: OpenSLO v1 read and written, Sloth's and Pyrra's files read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from slo.definition import Definition
-from slo.documents import openslo, writing
+from slo.documents import formats, soundness, writing
 from slo.documents.carried import Carried, Entry
-from slo.documents.tree import documents
+from slo.documents.tree import Unreadable
 
 
 def read(text: str, file: str = "") -> list[Definition]:
@@ -13,9 +13,15 @@ def read(text: str, file: str = "") -> list[Definition]:
     return carry({file: text}).definitions
 
 
-def carry(files: dict[str, str]) -> Carried:
+def carry(files: Mapping[str, str]) -> Carried:
     """All that these files (text by name) hold, which may refer to each other. Raises `Unreadable`."""
-    return openslo.read([document for file, text in files.items() for document in documents(text, file)])
+    carried = formats.parse(files)
+    problems = [
+        f"{entry.place}: {problem}" for entry in carried.entries for problem in soundness.problems(entry.definition)
+    ]
+    if problems:
+        raise Unreadable(problems)
+    return carried
 
 
 def write(definitions: Iterable[Definition]) -> str:

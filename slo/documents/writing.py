@@ -44,6 +44,15 @@ def write(entries: Sequence[Entry], services: Sequence[Service] = ()) -> str:
     slugs = {name: service.slug for name, service in flows.items()}
     parts = [_service(service) for service in flows.values()]
     parts += [_slo(entry, name, slugs) for entry, name in zip(entries, names, strict=True)]
+    return _dumped(parts)
+
+
+def slo(entry: Entry, service: str) -> str:
+    """The SLO alone, as `write` writes it."""
+    return _dumped([_slo(entry, _names([entry])[0], {entry.definition.flow: service})])
+
+
+def _dumped(parts: Iterable[object]) -> str:
     return yaml.dump_all(parts, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from slo import documents
 from slo.counting import Matcher, Sli
 from slo.definition import BudgetAlert, Budgeting, Definition, NoDataAlert
+from slo.documents import formats
 from slo.periods import NOMINAL, Window
 from slo.states import Policy
 from slo.tiers import Tier
@@ -42,7 +43,9 @@ def slis(draw: st.DrawFn) -> Sli:
         st.one_of(
             st.builds(Sli, st.just("events"), metrics, matchers, marked, marks=sides, group_by=groups),
             st.builds(
-                lambda metric, other, *rest, **named: Sli("events", metric, *rest, bad_metric=f"{metric}{other}", **named),
+                lambda metric, other, *rest, **named: Sli(
+                    "events", metric, *rest, bad_metric=f"{metric}{other}", **named
+                ),
                 metrics,
                 st.sampled_from(["_errors", "_failed_total"]),
                 matchers,
@@ -51,9 +54,7 @@ def slis(draw: st.DrawFn) -> Sli:
                 group_by=groups,
             ),
             st.builds(Sli, st.just("latency"), metrics, matchers, threshold=limits, group_by=groups),
-            st.builds(
-                Sli, st.just("events"), bad_expression=expressions, total_expression=expressions, marks=sides
-            ),
+            st.builds(Sli, st.just("events"), bad_expression=expressions, total_expression=expressions, marks=sides),
             st.builds(
                 Sli,
                 st.just("gauge"),
@@ -97,11 +98,11 @@ definitions = st.builds(
 
 @given(st.lists(definitions, max_size=3))
 def test_what_is_written_is_read_back_exactly(written: list[Definition]) -> None:
-    read = documents.read(documents.write(written))
+    read = formats.parse({"": documents.write(written)}).definitions
     assert read == written
     assert [one.labels for one in read] == [one.labels for one in written]
 
 
 @given(definitions)
 def test_what_is_written_loses_nothing(written: Definition) -> None:
-    assert documents.carry({"": documents.write([written])}).losses == []
+    assert formats.parse({"": documents.write([written])}).losses == []
