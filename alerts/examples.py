@@ -151,7 +151,7 @@ def _requests(look: Look, known: set[str]) -> list[Request]:
     """What the stores have to offer, apart from what is `known`: exemplars, normal requests, then other bad ones."""
     certain: list[str] = []
     with look.asking():
-        certain = exemplars.bad(look.objective, look.labels, look.since, look.until)
+        certain = exemplars.bad(look.objective, look.since, look.until, look.labels)
     normal, bad = _search(look, _normal(look)), _search(look, _bad(look))
     order = dict.fromkeys((*certain[:EXEMPLARS], *normal, *bad))
     found = []

@@ -18,13 +18,13 @@ TIMEOUT = timedelta(seconds=3)
 _OPPOSITE: dict[Operator, Operator] = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 
 
-def bad(objective: Objective, labels: Mapping[str, str], since: datetime, until: datetime) -> list[str]:
+def bad(objective: Objective, since: datetime, until: datetime, labels: Mapping[str, str] | None = None) -> list[str]:
     """Trace ids of requests that the objective counted as bad, the newest first. Raises `StoreError`.
 
-    Only those of the group with these labels. None for objectives counted by an expression: their series cannot be
-    told from it.
+    Only those of the group with these `labels`, if any. None for objectives counted by an expression: their series
+    cannot be told from it.
     """
-    query = _query(sli_of(objective), labels)
+    query = _query(sli_of(objective), labels or {})
     if not query:
         return []
     source = objective.source

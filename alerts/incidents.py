@@ -105,7 +105,10 @@ def book_of(transition: Transition) -> Ledger | None:
     """
     objective, group = transition.alert.tier.objective, transition.alert.group
     of_then = Ledger.objects.filter(objective=objective, group=group, created_at__lte=transition.recorded_at)
-    return of_then.order_by("-generation").first()
+    found = of_then.order_by("-generation").first()
+    if found:
+        found.objective = objective
+    return found
 
 
 def onset_of(tier: AlertRule, book: Ledger | None, fired_at: datetime) -> Onset | None:

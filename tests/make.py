@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from slo import ledger
 from slo.definitions import save_objective
 from slo.groups import Group
+from slo.judgement import Rule
 from slo.ledger import Batch
 from slo.models import AlertRule, Flow, Ledger, Objective
 from slo.slices import Measured
@@ -46,7 +47,7 @@ def make_flow(name: str = "", **fields: Any) -> Flow:
 def make_objective(
     target: str = "0.999",
     window: timedelta = 30 * DAY,
-    tiers: Sequence[Tier] = (),
+    tiers: Sequence[Rule] = (),
     flow: Flow | None = None,
     source: Source | None = None,
     **fields: Any,

@@ -12,8 +12,8 @@ from django.utils import timezone
 from alerts import delivery, outbox
 from alerts.channels import webhook
 from alerts.channels.errors import TransportError
+from alerts.message import Notification
 from alerts.models import Channel, Delivery, TimelineEntry
-from alerts.notification import Notification
 from tests.alerts.cast import BAD, GOOD, go_on, make_channel, the_incident, watched
 from tests.alerts.inbox import Inbox, inbox
 from tests.servers import free_port
@@ -55,7 +55,7 @@ def test_the_webhook_is_told_once(chat: Inbox) -> None:
 def test_the_first_message_waits_a_moment_for_examples(chat: Inbox) -> None:
     owed = burning(chat.url)
     assert delivery.deliver_due(owed.next_try_at - SECOND) == 0
-    outbox.hasten(owed.incident_id, owed.next_try_at - SECOND)
+    outbox.hasten(the_incident().pk, owed.next_try_at - SECOND)
     owed.refresh_from_db()
     assert delivery.deliver_due(owed.next_try_at) == 1
 

@@ -10,10 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from alerts import evaluation, outbox
 from alerts.models import Alert, Cursor, Delivery, Incident, TimelineEntry, Transition
-from slo import ledger, states
+from slo import ledger
 from slo.models import Objective
 from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, TICKET, alert_of, go_on, make_channel, the_incident, watched
-from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_slices
+from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_slices, tier
 
 pytestmark = pytest.mark.django_db
 
@@ -69,26 +69,18 @@ def test_slices_that_come_in_one_go_give_the_same_as_one_by_one() -> None:
     assert len(history(at_once)) >= 3
 
 
-def test_the_alerts_do_what_a_replay_of_the_ledger_says() -> None:
-    checkout = watched()
-    go_on(checkout, [BAD] * 2 + [GOOD] * 12)
-    marks = list(ledger.marks(checkout, [NOON + (n - 120) * MINUTE for n in range(1, 135)]).values())
-    replayed = states.replay([mark for mark in marks if mark], PAGE, checkout.target, checkout.window)
-    assert [(move.at, move.old, move.new) for move in replayed] == history(checkout)
-
-
 def test_another_worker_on_the_same_slices_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = watched()
     at = make_slices(checkout, NOON, [BAD, BAD])
     again = once(lambda: evaluation.evaluate([checkout.pk], now=at))
-    marks = ledger.marks
+    histories = ledger.histories
 
     def meanwhile(*arguments: Any) -> Any:
-        found = marks(*arguments)
+        found = histories(*arguments)
         again()
         return found
 
-    monkeypatch.setattr(ledger, "marks", meanwhile)
+    monkeypatch.setattr(ledger, "histories", meanwhile)
     evaluation.evaluate([checkout.pk], now=at)
     assert Transition.objects.count() == 1
     assert Incident.objects.count() == 1
@@ -176,7 +168,23 @@ def test_a_ticket_beside_a_page_is_shown_but_not_told() -> None:
     assert alert_of(checkout, "ticket").state == Alert.State.FIRING
     assert [delivery.event for delivery in Delivery.objects.all()] == ["opened"]
     entry = TimelineEntry.objects.get(icon="bell-off")
-    assert "nobody is told again" in entry.text
+    assert "Silent, because the same objective pages." in entry.text
+    assert alert_of(checkout, "ticket").silenced_since == entry.at
+
+
+def test_a_ticket_that_outlasts_the_page_is_silent_no_longer_and_says_nothing() -> None:
+    make_channel()
+    checkout = watched(rules=[PAGE, TICKET], hours=25)
+    go_on(checkout, [BAD] * 10 + [GOOD] * 12)
+    ticket = alert_of(checkout, "ticket")
+    assert (ticket.state, ticket.silenced_since) == ("firing", None)
+    assert [delivery.event for delivery in Delivery.objects.all()] == ["opened"]
+
+
+def test_another_ticket_of_the_same_incident_is_not_told_again() -> None:
+    checkout = watched(rules=[TICKET, tier("ticket", long=HOUR, short=5 * MINUTE, budget_share="0.01")], hours=25)
+    go_on(checkout, [(50, 100)] * 20)
+    assert "nobody is told again" in TimelineEntry.objects.get(icon="bell-off").text
 
 
 def test_every_notification_has_a_transition_behind_it() -> None:

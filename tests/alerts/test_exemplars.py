@@ -76,9 +76,9 @@ def scraped() -> Iterator[PrometheusServer]:
         thread.join()
 
 
-def found(objective: Objective, expected: int = 1) -> list[str]:
+def found(objective: Objective, expected: int = 1, labels: dict[str, str] | None = None) -> list[str]:
     def ask() -> list[str]:
-        return exemplars.bad(objective, *the_last_minutes())
+        return exemplars.bad(objective, *the_last_minutes(), labels)
 
     wait_until(lambda: len(ask()) >= expected, 15, "exemplars")
     return ask()
@@ -96,6 +96,29 @@ def checkout(server: PrometheusServer, **fields: Any) -> Objective:
 
 def test_failed_requests_are_found_at_the_histogram_whose_count_is_counted(scraped: PrometheusServer) -> None:
     assert found(checkout(scraped, metric="http_request_seconds_count")) == [FAILED]
+
+
+def test_good_events_that_are_marked_leave_the_others_as_bad(scraped: PrometheusServer) -> None:
+    good = [{"label": "code", "op": "=~", "value": "2.."}]
+    objective = checkout(scraped, metric="http_request_seconds_count", marks="good", bad_matchers=good)
+    assert found(objective) == [FAILED]
+
+
+def test_good_events_that_more_than_one_label_marks_tell_no_bad_series(scraped: PrometheusServer) -> None:
+    good = [{"label": "code", "op": "=", "value": "200"}, {"label": "flow", "op": "=", "value": "checkout"}]
+    objective = checkout(scraped, metric="http_request_seconds_count", marks="good", bad_matchers=good)
+    assert exemplars.bad(objective, *the_last_minutes()) == []
+
+
+def test_bad_events_of_a_counter_of_their_own_are_found_there(scraped: PrometheusServer) -> None:
+    bad = [{"label": "flow", "op": "=", "value": "login"}, {"label": "code", "op": "=", "value": "503"}]
+    objective = checkout(scraped, metric="orders_total", bad_metric="http_request_seconds_count", bad_matchers=bad)
+    assert found(objective) == [ELSEWHERE]
+
+
+def test_a_group_has_the_requests_with_its_labels(scraped: PrometheusServer) -> None:
+    everywhere = make_objective(source=make_source(scraped.url), metric="http_request_seconds_count", grouping=["flow"])
+    assert found(everywhere, labels={"flow": "login"}) == [ELSEWHERE]
 
 
 @pytest.mark.parametrize(("metric", "latency"), [("http_request_seconds_count", False), ("http_request_seconds", True)])

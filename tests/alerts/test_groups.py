@@ -1,27 +1,27 @@
 """An objective that is split into groups: each has its own alerts, and an incident says which one burns."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from slo.groups import Group
 
 from alerts import evaluation, notification
 from alerts.models import Alert, Delivery, Transition
-from slo import groups, ledger
-from slo.ledger import Batch
+from slo import groups
+from slo.groups import Group
 from slo.models import Ledger, Objective
-from slo.slices import Measured
 from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, alert_of, make_channel, the_incident
-from tests.make import HOUR, MINUTE, NOON, Counts, make_flow, make_objective
+from tests.make import HOUR, MINUTE, NOON, Counts, make_flow, make_groups, make_objective
 
 pytestmark = pytest.mark.django_db
 
 EU, US = ((("region", name),) for name in ("eu", "us"))
 
 
-def by_region(**fields: object) -> Objective:
+def by_region(**fields: Any) -> Objective:
     """Two regions with two hours of good requests until noon, and their alerts."""
     objective = make_objective(
         flow=make_flow("Checkout"), name="Orders succeed", tiers=[PAGE], grouping=["region"], **fields
@@ -31,20 +31,12 @@ def by_region(**fields: object) -> Objective:
     return objective
 
 
-def measure(objective: Objective, counts: Mapping[Group, Sequence[Counts]], start: object = None) -> None:
-    """Append one minute for each count, to all groups at once, as the worker does."""
+def measure(objective: Objective, counts: Mapping[Group, Sequence[Counts]], start: datetime | None = None) -> None:
+    """Append one minute for each count, to all groups at once."""
     objective.refresh_from_db()
     first = objective.measured_until or start
-    slices = {
-        group: [
-            Measured(first + n * MINUTE, first + (n + 1) * MINUTE, bad, total, "" if one else "Nothing.")
-            for n, one in enumerate(some)
-            for bad, total in [one or (None, None)]
-        ]
-        for group, some in counts.items()
-    }
-    assert ledger.append([Batch(objective, slices)])
-    objective.refresh_from_db()
+    assert first is not None
+    make_groups(objective, first, counts)
 
 
 def go_on(objective: Objective, counts: Mapping[Group, Sequence[Counts]]) -> None:
@@ -99,7 +91,7 @@ def test_a_group_whose_ledger_is_gone_does_not_burn_on() -> None:
 
 def test_the_cost_of_a_round_does_not_grow_with_the_groups() -> None:
     checkout = by_region()
-    many = {(("region", f"r{n}"),): [GOOD] for n in range(60)}
+    many: dict[Group, list[Counts]] = {(("region", f"r{n}"),): [GOOD] for n in range(60)}
     go_on(checkout, {EU: [GOOD], US: [GOOD], **many})
     measure(checkout, {EU: [GOOD], US: [GOOD], **many})
     with CaptureQueriesContext(connection) as queries:

@@ -12,6 +12,8 @@ from alerts.models import Transition
 from slo import ledger, replay
 from slo.definition import BudgetAlert, NoDataAlert
 from slo.definitions import definition_of, rule_of
+from slo.groups import Group
+from slo.judgement import Rule
 from slo.models import Maintenance, Objective
 from tests.alerts.cast import BAD, GOOD, SECOND
 from tests.alerts.test_groups import EU, US, measure
@@ -32,14 +34,11 @@ STRETCH = st.tuples(st.sampled_from([GOOD, BAD, (3, 100), (1, 1), (0, 0), None])
 COUNTS = st.lists(STRETCH, min_size=1, max_size=10)
 # How many minutes come at once.
 ROUNDS = st.lists(st.integers(1, 30), max_size=8)
+# When, in minutes after noon, and for how many minutes.
+MAINTAINED = st.none() | st.tuples(st.integers(0, 60), st.integers(1, 30))
 
 
-@given(
-    COUNTS,
-    COUNTS,
-    st.lists(st.integers(1, 30), max_size=8),
-    st.none() | st.tuples(st.integers(0, 60), st.integers(1, 30)),
-)
+@given(COUNTS, COUNTS, ROUNDS, MAINTAINED)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_alerts_do_what_a_replay_says(
     eu: list[tuple[Counts, int]], us: list[tuple[Counts, int]], rounds: list[int], maintained: tuple[int, int] | None
@@ -63,7 +62,7 @@ def two_regions() -> Objective:
 def live(objective: Objective, eu: list[Counts], us: list[Counts], rounds: list[int]) -> None:
     """Measure so many minutes in each round, the rest in the last one; evaluate each round twice."""
     length = max(len(eu), len(us))
-    counts = {EU: eu + [GOOD] * (length - len(eu)), US: us + [GOOD] * (length - len(us))}
+    counts: dict[Group, list[Counts]] = {EU: eu + [GOOD] * (length - len(eu)), US: us + [GOOD] * (length - len(us))}
     for many in (*rounds, length):
         part = {group: some[:many] for group, some in counts.items()}
         counts = {group: some[many:] for group, some in counts.items()}
@@ -76,24 +75,16 @@ def live(objective: Objective, eu: list[Counts], us: list[Counts], rounds: list[
 def recorded(objective: Objective) -> list[tuple[object, ...]]:
     rows = Transition.objects.filter(alert__tier__objective=objective).select_related("alert__tier")
     return sorted(
-        (
-            row.at,
-            row.alert.group,
-            str(rule_of(row.alert.tier)),
-            row.old if row.old == "firing" else "",
-            row.new,
-            row.reason,
-        )
-        for row in rows
+        (row.at, row.alert.group, _name(rule_of(row.alert.tier)), row.old, row.new, row.reason) for row in rows
     )
 
 
 def replayed(objective: Objective) -> list[tuple[object, ...]]:
     end = end_of(objective)
     return sorted(
-        (event.at, book.group, str(event.rule), event.old, event.new, event.reason)
+        (event.at, book.group, _name(event.rule), event.old, event.new, event.reason)
         for book in ledger.books(objective)
-        for event in replay.replay(definition_of(objective), ledger.history(book, NOON - 3 * HOUR, end), NOON, end)
+        for event in replay.replay(definition_of(objective), ledger.history(book, NOON - 6 * HOUR, end), NOON, end)
     )
 
 
@@ -105,3 +96,8 @@ def end_of(objective: Objective) -> datetime:
 
 def minutes(stretches: list[tuple[Counts, int]]) -> list[Counts]:
     return [one for one, many in stretches for _ in range(many)]
+
+
+def _name(rule: Rule) -> str:
+    """Apart from the digits in which a share is written."""
+    return f"{type(rule).__name__} {rule.severity} {getattr(rule, 'long', '')} {float(getattr(rule, 'spent', 0))}"

@@ -29,13 +29,16 @@ def test_an_archived_objective_or_flow_does_not_burn_on(archived: str) -> None:
 
 
 def test_a_changed_tier_hands_its_incident_on() -> None:
+    make_channel()
     checkout = watched()
     at = go_on(checkout, [BAD, BAD])
     save_objective(checkout, [tier(budget_share="0.03")])
-    evaluation.evaluate([checkout.pk], now=at + 12 * SECOND)
+    AlertRule.objects.exclude(archived_at=None).update(archived_at=at + 20 * SECOND)
+    go_on(checkout, [BAD])
     assert Alert.objects.get(tier__archived_at__isnull=False).state == Alert.State.RESOLVED
     assert alert_of(checkout).state == Alert.State.FIRING
     assert the_incident().state == Incident.State.OPEN
+    assert [owed.event for owed in Delivery.objects.all()] == ["opened"]
 
 
 def test_a_tier_that_is_taken_off_ends_with_the_next_slice() -> None:
