@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from django.conf import settings
+
 from slo import lookups, maintenance, periods
 from slo.budget import Budget, burn
-from slo.definitions import window_of
+from slo.definitions import budgeting_of, window_of
 from slo.entries import Batch, Unordered, append, prepend
 from slo.history import History
 from slo.instants import grid
@@ -19,6 +21,7 @@ from slo.models import Ledger, Objective, Slice
 from slo.periods import Interval
 from slo.windows import Mark, Totals
 
+BY_TIME = ("gauge", "freshness", "bool")
 __all__ = ["Batch", "Bucket", "Unordered", "append", "marks_of", "prepend"]
 
 
@@ -149,7 +152,17 @@ def _edges(start: datetime, end: datetime, points: int) -> list[datetime]:
 def _budget(book: Ledger, found: Totals, at: datetime) -> Budget:
     objective = book.objective
     window = window_of(objective)
-    return Budget(found, objective.target, window.length)
+    return Budget(found, objective.target, window.length, _expected(objective, found, at))
+
+
+def _expected(objective: Objective, found: Totals, at: datetime) -> float | None:
+    """How many time slices the whole calendar period of the budget at `at` has; `None` where events are counted."""
+    window, by_time = window_of(objective), objective.kind in BY_TIME
+    slices = budgeting_of(objective)
+    if not window.calendar or not (by_time or slices.method == "timeslices"):
+        return None
+    length = settings.SLICE if by_time else slices.length or settings.SLICE
+    return (window.span(at) - found.excluded) / length
 
 
 def _by_intervals(

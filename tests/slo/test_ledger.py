@@ -189,7 +189,7 @@ def test_history_is_put_before_once() -> None:
     objective = make_objective()
     make_slices(objective, NOON, [(1, 10)])
     one, other = again(objective), again(objective)
-    older = {(): measured(NOON - HOUR, [(1, 10)], HOUR)}
+    older: dict[Group, list[Measured]] = {(): measured(NOON - HOUR, [(1, 10)], HOUR)}
     assert ledger.prepend(Batch(one, older))
     assert not ledger.prepend(Batch(other, older))
     Objective.objects.filter(pk=objective.pk).update(generation=2)
