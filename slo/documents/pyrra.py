@@ -159,7 +159,8 @@ def _tier(window: timedelta, severity: Severity, long: Decimal, short: Decimal, 
 
 
 def _rounded(length: timedelta) -> timedelta:
-    return round(length / MINUTE) * MINUTE
+    # Halves up, as Go rounds; Python would round them to even.
+    return (length + MINUTE / 2) // MINUTE * MINUTE
 
 
 def _absent() -> NoDataAlert:

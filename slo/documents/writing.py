@@ -4,37 +4,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import yaml
 from django.utils.text import slugify
 
 from slo.counting import Matcher, Sli, selector
 from slo.definition import Definition
-from slo.documents import annotations, durations, time_windows
+from slo.documents import annotations, durations, time_windows, yaml_text
 from slo.documents.annotations import PREFIX
 from slo.documents.carried import Entry, Service
 from slo.documents.library import VERSION
 from slo.documents.queries import AGE
 from slo.states import Policy
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes decimals with all their digits, and texts of several lines as blocks."""
-
-    def represent_decimal(self, number: Decimal) -> yaml.Node:
-        text = f"{number:f}"
-        kind = "float" if "." in text else "int"
-        return self.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
-
-    def represent_text(self, text: str) -> yaml.Node:
-        style = "|" if "\n" in text else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-_Dumper.add_representer(Decimal, _Dumper.represent_decimal)
-_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def write(entries: Sequence[Entry], services: Sequence[Service] = ()) -> str:
@@ -44,16 +23,12 @@ def write(entries: Sequence[Entry], services: Sequence[Service] = ()) -> str:
     slugs = {name: service.slug for name, service in flows.items()}
     parts = [_service(service) for service in flows.values()]
     parts += [_slo(entry, name, slugs) for entry, name in zip(entries, names, strict=True)]
-    return _dumped(parts)
+    return yaml_text.dump(parts)
 
 
 def slo(entry: Entry, service: str) -> str:
     """The SLO alone, as `write` writes it."""
-    return _dumped([_slo(entry, _names([entry])[0], {entry.definition.flow: service})])
-
-
-def _dumped(parts: Iterable[object]) -> str:
-    return yaml.dump_all(parts, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml_text.dump([_slo(entry, _names([entry])[0], {entry.definition.flow: service})])
 
 
 def _implied(entries: Sequence[Entry], services: Sequence[Service]) -> Iterable[Service]:

@@ -1,0 +1,27 @@
+"""YAML as people like to read it: decimals with all their digits, long texts as blocks, no anchors."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+
+class _Dumper(yaml.SafeDumper):
+    def represent_decimal(self, number: Decimal) -> yaml.Node:
+        text = f"{number:f}"
+        return self.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
+
+    def represent_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(Decimal, _Dumper.represent_decimal)
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def dump(documents: Iterable[object]) -> str:
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)

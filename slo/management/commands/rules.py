@@ -1,0 +1,30 @@
+"""Prints Prometheus rules for objectives in files, for people who want the alerts in Prometheus as well."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from slo import documents
+from slo.documents import files, prometheus_rules
+
+
+class Command(BaseCommand):
+    help = (
+        "Prints Prometheus recording and alerting rules for the objectives in files of OpenSLO, Sloth or Pyrra, with "
+        "Sloth's names of metrics and labels. Needs neither settings nor a database."
+    )
+    # It touches no database, and nothing else that could be misconfigured.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        files.add_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            carried = documents.carry(files.texts(options["file"]))
+            rules = prometheus_rules.write(carried.definitions)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        for loss in (*carried.losses, *rules.losses):
+            self.stderr.write(loss)
+        self.stdout.write(rules.text, ending="")
