@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts import headline, incidents, outbox, payload
 from alerts.headline import clock
 from alerts.message import Fact, Notification, budget_left, exactly, facts_of, links_of
 from alerts.models import Alert, Delivery, Transition
 from slo import ledger, wording
-from slo.budget import Budget
+from slo.budget import Budget, Exhaustion, exhaustion
 from slo.models import AlertRule, Ledger, Objective
+
+# What "the rate at which it burns" is taken from: as long as the long window of the fastest usual tier.
+RECENT = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 type Event = Delivery.Event
 
@@ -53,7 +57,7 @@ def compose(delivery: Delivery, now: datetime) -> Notification:
         summary=_summary(found, view),
         facts=tuple(_facts(found, view)),
         links=tuple(links_of(rule.objective.flow, rule.objective)),
-        details=payload.details_of_notice(found, view.labels, view.budget, None, now),
+        details=payload.details_of_notice(found, view.labels, view.budget, view.exhausted_at, now),
     )
 
 
@@ -70,14 +74,25 @@ class View:
     # Up to when it is measured, and the budget as of then; `None` when the ledger is gone.
     until: datetime | None
     budget: Budget | None
+    # When the budget is gone if it burns on as in the last hour.
+    exhaustion: Exhaustion | None
+
+    @property
+    def exhausted_at(self) -> datetime | None:
+        """`None`: never, unknown, or gone already."""
+        likely = self.exhaustion.likely if self.exhaustion else None
+        return self.until + likely if self.until and likely else None
 
 
 def _view(transition: Transition) -> View:
     objective = transition.alert.tier.objective
     book: Ledger | None = incidents.book_of(transition)
     until = incidents.measured_until(book) if book else None
-    budget = ledger.budget(book, until) if book and until else None
-    return View(objective, book.labels if book else {}, until, budget)
+    if book is None or until is None:
+        return View(objective, {}, None, None, None)
+    budget = ledger.budget(book, until)
+    recent = ledger.totals(book, until - RECENT, until)
+    return View(objective, book.labels, until, budget, exhaustion(budget, recent))
 
 
 def _title(rule: AlertRule, labels: Mapping[str, str], event: Event) -> str:
@@ -98,7 +113,22 @@ def _summary(transition: Transition, view: View) -> str:
         return ". ".join(filter(None, (*parts, error.rstrip(".")))) + "."
     if view.budget and view.until and (left := view.budget.left) is not None:
         parts.append(f"{budget_left(left)} of {view.objective.name} at {clock(view.until)}")
+        parts += _gone_in(view)
     return f"{', '.join(parts)}."
+
+
+def _gone_in(view: View) -> list[str]:
+    """`all of it is gone in 2 d (1 d to 5 d) at the last hour's rate`; nothing while there is no end to it."""
+    found = view.exhaustion
+    if found is None or not found.likely or not found.earliest:
+        return []
+    between = f"{_about(found.earliest)} to {_about(found.latest) if found.latest else 'never'}"
+    return [f"all of it is gone in {_about(found.likely)} ({between}) at the last hour's rate"]
+
+
+def _about(length: timedelta) -> str:
+    """In minutes at most: a forecast has no seconds."""
+    return wording.duration(max(MINUTE, round(length / MINUTE) * MINUTE))
 
 
 def _facts(transition: Transition, view: View) -> list[Fact]:

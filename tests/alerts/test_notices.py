@@ -153,6 +153,8 @@ def test_a_budget_message_says_how_much_and_what_is_left() -> None:
     assert note.subject == "[Ticket] Checkout: 75\u202f% of the error budget of Orders succeed is spent"
     assert "95 bad events" in note.summary
     assert "20.8\u202f% left of the error budget" in note.summary
+    assert "all of it is gone in 16\u00a0min (13\u00a0min to 19\u00a0min) at the last hour's rate" in note.summary
+    assert note.payload()["budget"]["exhausted_at"].startswith("2026-03-02T12:16")
     assert {fact.name: fact.value for fact in note.facts}["Flow"] == "Checkout · payments"
     assert note.dedup_key == f"fireline-alert-{Delivery.objects.get().transition.alert_id}"
 
