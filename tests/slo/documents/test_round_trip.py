@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slo import documents
-from slo.counting import Matcher, Sli
+from slo.counting import Marks, Matcher, Sli
 from slo.definition import BudgetAlert, Budgeting, Definition, NoDataAlert
 from slo.documents import formats
 from slo.periods import NOMINAL, Window
@@ -37,38 +37,27 @@ ratios = st.integers(1, 10**11 - 1).map(lambda parts: Decimal(parts) / 10**11)
 groups = st.lists(labels, unique=True, max_size=3).map(tuple)
 
 
-@st.composite
-def slis(draw: st.DrawFn) -> Sli:
-    return draw(
-        st.one_of(
-            st.builds(Sli, st.just("events"), metrics, matchers, marked, marks=sides, group_by=groups),
-            st.builds(
-                lambda metric, other, *rest, **named: Sli(
-                    "events", metric, *rest, bad_metric=f"{metric}{other}", **named
-                ),
-                metrics,
-                st.sampled_from(["_errors", "_failed_total"]),
-                matchers,
-                matchers,
-                marks=sides,
-                group_by=groups,
-            ),
-            st.builds(Sli, st.just("latency"), metrics, matchers, threshold=limits, group_by=groups),
-            st.builds(Sli, st.just("events"), bad_expression=expressions, total_expression=expressions, marks=sides),
-            st.builds(
-                Sli,
-                st.just("gauge"),
-                expression=expressions,
-                comparison=st.sampled_from(["lte", "lt", "gte", "gt"]),
-                threshold=limits,
-                group_by=groups,
-            ),
-            st.builds(Sli, st.just("freshness"), expression=expressions, threshold=limits),
-            st.builds(Sli, st.just("bool"), expression=expressions),
-        )
-    )
+def elsewhere(metric: str, bad: str, total: tuple[Matcher, ...], marked: tuple[Matcher, ...], marks: Marks) -> Sli:
+    """Bad or good events in a counter of their own."""
+    return Sli("events", metric, total, marked, bad_metric=f"{metric}{bad}", marks=marks)
 
 
+slis: st.SearchStrategy[Sli] = st.one_of(
+    st.builds(Sli, st.just("events"), metrics, matchers, marked, marks=sides, group_by=groups),
+    st.builds(elsewhere, metrics, st.sampled_from(["_errors", "_failed_total"]), matchers, matchers, sides),
+    st.builds(Sli, st.just("latency"), metrics, matchers, threshold=limits, group_by=groups),
+    st.builds(Sli, st.just("events"), bad_expression=expressions, total_expression=expressions, marks=sides),
+    st.builds(
+        Sli,
+        st.just("gauge"),
+        expression=expressions,
+        comparison=st.sampled_from(["lte", "lt", "gte", "gt"]),
+        threshold=limits,
+        group_by=groups,
+    ),
+    st.builds(Sli, st.just("freshness"), expression=expressions, threshold=limits),
+    st.builds(Sli, st.just("bool"), expression=expressions),
+)
 windows = st.one_of(
     st.builds(Window, lengths),
     st.builds(
@@ -80,7 +69,7 @@ windows = st.one_of(
 definitions = st.builds(
     Definition,
     name=shown,
-    sli=slis(),
+    sli=slis,
     target=ratios,
     window=windows,
     budgeting=st.one_of(st.just(Budgeting()), st.builds(Budgeting, st.just("timeslices"), lengths, ratios)),
