@@ -26,5 +26,6 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def written(at: datetime, zone: str) -> str:
-    """The value of an input that shows this instant, to the minute."""
-    return f"{at.astimezone(zone_of(zone)):%Y-%m-%dT%H:%M}"
+    """The value of an input that shows this instant."""
+    local = at.astimezone(zone_of(zone))
+    return f"{local:%Y-%m-%dT%H:%M:%S}" if local.second else f"{local:%Y-%m-%dT%H:%M}"

@@ -1,4 +1,4 @@
-"""How one objective stands, read from its ledgers: budget, coverage, alert rules, groups, and how fresh all of it is."""
+"""How one objective stands, read from its ledgers: budget, coverage, rules, groups, and how fresh all of it is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -81,6 +81,11 @@ class Standing:
     def excluded(self) -> timedelta:
         """How much of the window maintenance takes out."""
         return self.budget.totals.excluded
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """Until the budget is gone if it burns on like now; `None`: never, or not known."""
+        return self.budget.exhausted_in(self.rate)
 
     @property
     def silenced(self) -> bool:

@@ -14,9 +14,11 @@ from django.views.decorators.http import require_GET
 from alerts.models import Transition
 from dashboards import moments
 from slo import ledger, replay
+from slo.definition import Definition
 from slo.definitions import definition_of, rule_of
 from slo.judgement import Judged
 from slo.models import AlertRule, Ledger, Objective
+from slo.states import Reading, lowest_burn
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Verdict:
 
     row: AlertRule
     judged: Judged
+    # The lowest burn rate over the long window that its counts allow with the objective's confidence; `None` if no
+    # confidence is asked for, and for other rules than tiers.
+    bound: float | None
     # The last recorded change of its state until then; `None` if there was none.
     recorded: Transition | None
 
@@ -62,10 +67,13 @@ def why(book: Ledger, at: datetime) -> Why:
         raise ValueError(_too_early(objective))
     # All of the ledger: a state is what its past has made of it.
     history = ledger.history(book, book.begins, at)
-    account = replay.why(definition_of(objective, rows), history, at)
+    definition = definition_of(objective, rows)
+    account = replay.why(definition, history, at)
     recorded = _recorded(rows, book.group, account.at)
     by_rule = {rule_of(row): row for row in rows}
-    found = [Verdict(row := by_rule[one.rule], one, recorded.get(row.pk)) for one in account.judged]
+    found = [
+        Verdict(row := by_rule[one.rule], one, _bound(one, definition), recorded.get(row.pk)) for one in account.judged
+    ]
     return Why(
         account.at,
         book,
@@ -73,6 +81,12 @@ def why(book: Ledger, at: datetime) -> Why:
         tuple(one for one in found if one.row.kind == AlertRule.Kind.BURN),
         tuple(one for one in found if one.row.kind != AlertRule.Kind.BURN),
     )
+
+
+def _bound(one: Judged, definition: Definition) -> float | None:
+    if not isinstance(one.reading, Reading):
+        return None
+    return lowest_burn(one.reading.long, definition.target, definition.policy)
 
 
 def _recorded(rows: Sequence[AlertRule], group: str, at: datetime) -> dict[int, Transition]:

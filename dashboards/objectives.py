@@ -1,5 +1,6 @@
 """The page of an objective, its charts, and how one is archived and brought back."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from alerts.models import Incident, Transition
 from alerts.watches import slice_of
-from dashboards import objective_charts, objective_plots, objective_standing
+from dashboards import maintenance_facts, objective_charts, objective_plots, objective_standing
+from dashboards.maintenance_facts import Entry
 from slo import ledger
 from slo.archive import bring_back
 from slo.counting import promql
@@ -24,6 +26,9 @@ from slo.models import Ledger, Objective, Slice
 
 SLICES_A_PAGE = 20
 MOST_CHANGES = 10
+MOST_GROUPS = 20
+# Maintenance that begins within this time is announced.
+AHEAD = timedelta(days=1)
 
 
 # -- Archive
@@ -79,6 +84,7 @@ def _live_context(request: HttpRequest, objective: Objective) -> dict[str, Any]:
     asked = request.GET.get("group", "").replace("\0", "")
     found = objective_standing.standing(objective, timezone.now(), asked)
     group = found.book.group if found.book else ""
+    shown = found.groups if request.GET.get("groups") == "all" else found.groups[:MOST_GROUPS]
     changes = Transition.objects.filter(alert__tier__objective=objective, alert__group=group)
     return {
         "objective": objective,
@@ -87,9 +93,17 @@ def _live_context(request: HttpRequest, objective: Objective) -> dict[str, Any]:
         "group": group,
         # A group that was asked for is kept while others become worse.
         "asked": asked if asked == group else "",
+        "shown_groups": shown,
+        "hidden_groups": len(found.groups) - len(shown),
+        "maintenance": _maintenance(objective),
         "changes": changes.select_related("alert__tier", "incident").order_by("-at", "-pk")[:MOST_CHANGES],
         "as_of": objective.measured_until,
     }
+
+
+def _maintenance(objective: Objective) -> list[Entry]:
+    now = timezone.now()
+    return maintenance_facts.of_objective(objective, now, now + AHEAD)
 
 
 def _slices(book: Ledger | None, unmeasured: bool) -> models.QuerySet[Slice]:

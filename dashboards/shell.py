@@ -17,6 +17,7 @@ SECTIONS = {
     "flows": "flows",
     "objective": "flows",
     "changes": "changes",
+    "maintenance": "maintenance",
     "trace": "traces",
     "traces": "traces",
     "logs": "logs",

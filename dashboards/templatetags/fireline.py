@@ -30,6 +30,13 @@ PILLS: dict[str, tuple[str, str]] = {
     "ticket": ("flame", "Ticket"),
     "no-data": ("nodata", "No data"),
     "silenced": ("bell-off", "Silenced"),
+    "maintenance": ("wrench", "Maintenance"),
+    "frozen": ("clock", "Frozen"),
+    "inactive": ("check", "Calm"),
+    "firing": ("flame", "Firing"),
+    "planned": ("clock", "Planned"),
+    "cancelled": ("x", "Cancelled"),
+    "past": ("check", "Over"),
     "ok": ("ok", "OK"),
     "open": ("flame", "Open"),
     "acknowledged": ("check", "Acknowledged"),
@@ -40,7 +47,14 @@ PILLS: dict[str, tuple[str, str]] = {
     "off": ("bell-off", "Off"),
     "unknown": ("clock", "Not tested"),
 }
-PILL_LOOK = {"page": "paging", "ticket": "burning", "open": "burning", "resolved": "ok", "error": "burning"}
+PILL_LOOK = {
+    "page": "paging",
+    "ticket": "burning",
+    "open": "burning",
+    "resolved": "ok",
+    "error": "burning",
+    "firing": "burning",
+}
 
 
 # -- Icons and pills

@@ -26,6 +26,21 @@
     }
   }
 
+  // Inputs for a time show and send the viewer's zone; the server fills them in UTC.
+  function localInputs(root) {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (const input of root.querySelectorAll("input[data-utc]")) {
+      const form = input.form;
+      const field = form && form.querySelector("input[data-zone]");
+      const date = new Date(`${input.value}Z`);
+      if (!zone || !field || field.value !== "UTC" || Number.isNaN(date.getTime())) continue;
+      const local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${formats.clock(date)}`;
+      input.value = date.getSeconds() ? local : local.slice(0, 16);
+      field.value = zone;
+      for (const name of form.querySelectorAll("[data-zone-name]")) name.textContent = zone;
+    }
+  }
+
   // A fragment that polls is wrapped in [data-live]. While its URL does not answer, the wrapper is marked and a note
   // inside it says since when; the next good answer replaces both.
   function markStale(event) {
@@ -82,6 +97,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     localTimes(document);
+    localInputs(document);
     for (const live of document.querySelectorAll("[data-live]")) live.dataset.goodAt = String(Date.now());
   });
   document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
