@@ -9,7 +9,7 @@ from slo import reading, verdicts
 from slo.chunks import Chunk
 from slo.definition import Definition
 from slo.groups import Group
-from slo.outcome import Outcome, outcome
+from slo.outcome import Outcome, judges_time, outcome
 from slo.periods import Interval
 from slo.reading import Store
 from slo.slices import Measured
@@ -81,10 +81,6 @@ def chunks(definition: Definition, start: datetime, end: datetime, slice: timede
 def length_of(definition: Definition, slice: timedelta) -> timedelta:
     """How long the slices of a backtest are: as asked for, or as the definition judges them."""
     return definition.budgeting.length or slice
-
-
-def judges_time(definition: Definition) -> bool:
-    return definition.sli.by_time or definition.budgeting.method == "timeslices"
 
 
 def ask(store: Store, definition: Definition, chunk: Chunk) -> Mapping[Group, Sequence[Measured]]:

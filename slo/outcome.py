@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from slo.budget import Budget
 from slo.definition import Definition
@@ -55,6 +55,19 @@ def outcome(
         tape,
         excluded,
         history.between(start, end),
-        Budget(window, definition.target, definition.window.length).left,
+        _budget(definition, window, end).left,
         tuple(replay(definition, history, start, end)),
     )
+
+
+def judges_time(definition: Definition) -> bool:
+    """Whether time slices are good or bad, rather than events."""
+    return definition.sli.by_time or definition.budgeting.method == "timeslices"
+
+
+def _budget(definition: Definition, window: Totals, at: datetime) -> Budget:
+    """As the ledger has it: how many time slices a calendar period will have is known ahead."""
+    expected = None
+    if definition.window.calendar and judges_time(definition) and window.measured:
+        expected = window.total * ((definition.window.span(at) - window.excluded) / window.measured)
+    return Budget(window, definition.target, definition.window.length, expected)
