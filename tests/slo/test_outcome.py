@@ -1,5 +1,6 @@
 """What the slices of one group add up to."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 DEFINITION = Definition("Quick", Sli("events"), Decimal("0.9"), Window(DAY), no_data=None, budget_alerts=())
 
 
-def hourly(bad: list[float | None], total: float = 10) -> Tape:
+def hourly(bad: Sequence[float | None], total: float = 10) -> Tape:
     counts = [(one, total) if one is not None else (None, None) for one in bad]
     return Tape.of([Measured(FIRST + n * HOUR, FIRST + (n + 1) * HOUR, *one) for n, one in enumerate(counts)])
 
