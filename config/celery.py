@@ -33,6 +33,7 @@ def say_when(sender: Celery, **_: object) -> None:
         ("alerts.tasks.begin_round", tick),
         ("alerts.tasks.sweep", tick),
         ("telemetry.tasks.prune", 30.0),
+        ("slo.tasks.thin", 3600.0),
     ):
         signature = sender.signature(task, args=(BeatLazyFunc(instant),))
         sender.add_periodic_task(seconds, signature, name=task, expires=max(seconds, 5.0))

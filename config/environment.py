@@ -51,5 +51,13 @@ def seconds(name: str, default: float) -> timedelta:
     return timedelta(seconds=number(name, default))
 
 
+def days(name: str, default: float, least: float) -> timedelta:
+    """A length in days, refused when it is below `least`."""
+    found = number(name, default)
+    if not found >= least:
+        raise ImproperlyConfigured(f"{name} is {found:g}, but must be at least {least:g} days.")
+    return timedelta(days=found)
+
+
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

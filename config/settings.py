@@ -28,6 +28,10 @@ SLICE = env.seconds("FIRELINE_SLICE_SECONDS", 60)
 SETTLE = env.seconds("FIRELINE_SETTLE_SECONDS", 10)
 # How often to look whether a slice can be asked for: more often than slices end, as beat does not start with one.
 TICK = min(timedelta(seconds=5), max(timedelta(seconds=1), SLICE / 5))
+# Older slices are merged to hours; windows of up to `slo.periods.FINE` need the fine ones, and a day to look back.
+KEEP_SLICES = env.days("FIRELINE_KEEP_SLICES_DAYS", 14, least=4)
+# And kept as long as this, or as the objective's window if that is longer.
+KEEP_LEDGER = env.days("FIRELINE_KEEP_LEDGER_DAYS", 400, least=4)
 
 # -- Addresses that users may name (sources, webhooks) although they are internal -------------------------------
 INTERNAL_ADDRESSES = env.words("FIRELINE_INTERNAL_ADDRESSES")

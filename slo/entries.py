@@ -95,7 +95,7 @@ def prepend(batch: Batch) -> bool:
     touched = [(books[groups.text(group)], slices) for group, slices in batch.slices.items()]
     rows = [row for book, slices in touched for row in _before(book, slices)]
     Slice.objects.bulk_create(rows, batch_size=_BATCH)
-    fields = ["begins", "base_bad", "base_total", "base_measured"]
+    fields = ["begins", "base_bad", "base_total", "base_measured", "thinned_until"]
     Ledger.objects.bulk_update([book for book, _slices in touched], fields, batch_size=_BATCH)
     objective.measured_from = edges[0][0]
     return True
@@ -225,5 +225,5 @@ def _before(book: Ledger, slices: Sequence[Measured]) -> list[Slice]:
     book.base_bad -= sum(one.bad or 0.0 for one in counted)
     book.base_total -= sum(one.total or 0.0 for one in counted)
     book.base_measured -= sum((one.end - one.start).total_seconds() for one in counted)
-    book.begins = slices[0].start
+    book.begins, book.thinned_until = slices[0].start, None
     return list(_rows(book.pk, slices, _Sums(book.base_bad, book.base_total, book.base_measured)))

@@ -242,6 +242,8 @@ class Ledger(models.Model):
     base_bad = models.FloatField(default=0, editable=False)
     base_total = models.FloatField(default=0, editable=False)
     base_measured = models.FloatField(default=0, editable=False)
+    # Up to where its slices are merged to hours; None after history was put before it.
+    thinned_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

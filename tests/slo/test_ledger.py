@@ -253,8 +253,8 @@ def test_many_ledgers_are_read_in_the_queries_of_one(django_assert_num_queries: 
     books = [book_of(one) for one in objectives]
     with django_assert_num_queries(2):  # maintenance, and the marks
         found = ledger.histories(books, [NOON - DAY, NOON + 10 * MINUTE, NOON + HOUR])
-    bad = [found[book.pk].between(NOON + 10 * MINUTE, NOON + HOUR).bad for book in books]
-    assert bad == [0, 50, 100, 150, 200]
+    counted = [found[book.pk].between(NOON + 10 * MINUTE, NOON + HOUR).bad for book in books]
+    assert counted == [0, 50, 100, 150, 200]
     assert [found[book.pk].between(NOON - DAY, NOON + HOUR).bad for book in books] == [0, 60, 120, 180, 240]
 
 
