@@ -213,6 +213,43 @@ def test_the_cost_of_a_slice_does_not_grow_with_the_ledger() -> None:
     assert queries_for_one_slice(long) == queries_for_one_slice(short) <= 16
 
 
+def test_the_cost_of_a_round_does_not_grow_with_the_calm_objectives() -> None:
+    few = [watched(f"Few {n}", rules=[PAGE, TICKET]) for n in range(2)]
+    many = [watched(f"Many {n}", rules=[PAGE, TICKET]) for n in range(20)]
+    assert queries_for_one_slice(*many) == queries_for_one_slice(*few)
+
+
+# -- One among many
+def test_an_objective_that_cannot_be_understood_does_not_stop_the_others() -> None:
+    broken, checkout = watched("Broken"), watched()
+    Objective.objects.filter(pk=broken.pk).update(matchers=[{"label": "a", "op": "~", "value": "b"}])
+    at = make_slices(checkout, NOON, [BAD, BAD])
+    evaluation.evaluate([broken.pk, checkout.pk], now=at + 12 * SECOND)
+    assert alert_of(checkout).state == Alert.State.FIRING
+
+
+def test_alerts_that_cannot_be_stored_do_not_stop_the_others() -> None:
+    blocked, checkout = watched("Blocked"), watched()
+    for one in (blocked, checkout):
+        at = make_slices(one, NOON, [BAD, BAD])
+    earlier = Alert.objects.create(tier=blocked.rules.get())
+    Transition.objects.create(alert=earlier, at=at, old="firing", new="resolved", reason="As if it had been here.")
+    evaluation.evaluate([blocked.pk, checkout.pk], now=at + 12 * SECOND)
+    assert alert_of(checkout).state == Alert.State.FIRING
+    assert Cursor.objects.get(objective=blocked).evaluated_until == NOON
+
+
+def test_what_fires_is_written_again_once_a_minute() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    bad = []
+    for _ in range(12):
+        at = make_slices(checkout, at, [(10, 10)], length=10 * SECOND)
+        evaluation.evaluate([checkout.pk], now=at + 12 * SECOND)
+        bad.append(alert_of(checkout).numbers["long"]["bad"])
+    assert bad == [200] * 5 + [260] * 6 + [320]
+
+
 # -- What these tests look at
 def everything() -> list[list[Any]]:
     models = (Alert, Transition, Incident, TimelineEntry, Delivery)
@@ -238,12 +275,11 @@ def interrupted(*arguments: object) -> None:
     raise KeyboardInterrupt
 
 
-def queries_for_one_slice(objective: Objective) -> int:
-    at = make_slices(objective, NOON, [GOOD])
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        evaluation.evaluate([objective.pk], now=at + 12 * SECOND)
+def queries_for_one_slice(*objectives: Objective) -> int:
+    for one in objectives:
+        at = make_slices(one, NOON, [GOOD])
+    with CaptureQueriesContext(connection) as queries:
+        evaluation.evaluate([one.pk for one in objectives], now=at + 12 * SECOND)
     return len(queries)
 
 
