@@ -47,10 +47,8 @@ def _events(sli: Sli, window: timedelta) -> tuple[str, str]:
 
 def _marked(sli: Sli, window: timedelta) -> tuple[str, str]:
     if sli.by_expression:
-        length = durations.text(window)
-        return _sum(sli, sli.bad_expression.replace(WINDOW, length)), _sum(
-            sli, sli.total_expression.replace(WINDOW, length)
-        )
+        marked, total = (_own(sli, query, window) for query in (sli.bad_expression, sli.total_expression))
+        return marked, total
     if sli.kind == "latency":
         edge = Matcher("le", "=~", "|".join(re.escape(one) for one in boundaries(_limit(sli))))
         marked = selector(f"{sli.metric}_bucket", (*sli.matchers, edge))
@@ -80,11 +78,12 @@ def _good(sli: Sli) -> str:
 
 
 def _increase(sli: Sli, series: str, window: timedelta) -> str:
-    return _sum(sli, f"increase({series}[{durations.text(window)}])")
+    return f"sum{_by(sli)} (increase({series}[{durations.text(window)}]))"
 
 
-def _sum(sli: Sli, expression: str) -> str:
-    return f"sum{_by(sli)} (\n{expression}\n)" if "\n" in expression else f"sum{_by(sli)} ({expression})"
+def _own(sli: Sli, expression: str, window: timedelta) -> str:
+    # On lines of its own, so that a comment at its end does not swallow the bracket.
+    return f"sum{_by(sli)} (\n{expression.replace(WINDOW, durations.text(window))}\n)"
 
 
 def _by(sli: Sli) -> str:

@@ -9,7 +9,8 @@ import yaml
 
 class _Dumper(yaml.SafeDumper):
     def represent_decimal(self, number: Decimal) -> yaml.Node:
-        text = f"{number:f}"
+        # As the database answers them, decimals end in zeros.
+        text = f"{number.normalize():f}"
         return self.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
 
     def represent_text(self, text: str) -> yaml.Node:

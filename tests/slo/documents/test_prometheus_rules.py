@@ -1,0 +1,191 @@
+"""Rules for Prometheus: it accepts them, and they record and fire as they should, in its own rule tests."""
+
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from slo.counting import Matcher, Sli
+from slo.definition import BudgetAlert, Budgeting, Definition, NoDataAlert
+from slo.documents import prometheus_rules
+from slo.periods import Window
+from slo.tiers import WORKBOOK_TIERS
+from tests.make import DAY, MINUTE
+from tests.slo.documents import samples
+
+EVENTS = Sli("events", "requests_total", bad_matchers=(Matcher("code", "=~", "5.."),))
+DEFINITION = Definition(
+    "availability",
+    EVENTS,
+    Decimal("0.999"),
+    Window(30 * DAY),
+    tiers=WORKBOOK_TIERS,
+    budget_alerts=(BudgetAlert("ticket", Decimal("0.5")),),
+    no_data=NoDataAlert("ticket", 15 * MINUTE),
+    flow="shop",
+)
+IDS = '{sloth_id="shop-availability",sloth_service="shop",sloth_slo="availability"'
+SLIS = {
+    "events": EVENTS,
+    "good events": replace(EVENTS, marks="good"),
+    "by group": replace(EVENTS, group_by=("tenant", "region")),
+    "another counter": replace(EVENTS, bad_metric="failures_total"),
+    "latency": Sli("latency", "d_seconds", threshold=Decimal("0.5")),
+    "expressions": Sli(
+        "events", bad_expression="increase(a[{{window}}]) # why", total_expression="increase(b[{{window}}])"
+    ),
+    "gauge": Sli("gauge", expression="queue_length", comparison="lt", threshold=Decimal(100), group_by=("queue",)),
+    "freshness": Sli("freshness", expression="last_success", threshold=Decimal(300)),
+    "bool": Sli("bool", expression="up"),
+}
+
+
+def promtool(tmp_path: Path, rules: str, *arguments: str, test: dict[str, Any] | None = None) -> None:
+    """Run it on a rule file; fails with what it said."""
+    (tmp_path / "rules.yaml").write_text(rules)
+    file = "rules.yaml"
+    if test:
+        file = "test.yaml"
+        (tmp_path / file).write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [test]}))
+    done = subprocess.run(["promtool", *arguments, file], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def groups(definition: Definition) -> list[dict[str, Any]]:
+    loaded: dict[str, Any] = yaml.safe_load(prometheus_rules.write([definition]).text)
+    found: list[dict[str, Any]] = loaded["groups"]
+    return found
+
+
+@pytest.mark.parametrize("budgeting", [Budgeting(), Budgeting("timeslices", 5 * MINUTE, Decimal("0.95"))])
+@pytest.mark.parametrize("sli", SLIS.values(), ids=SLIS)
+def test_prometheus_accepts_the_rules(tmp_path: Path, sli: Sli, budgeting: Budgeting) -> None:
+    definition = replace(DEFINITION, sli=sli, budgeting=budgeting, name='{{ "Name" }}', description="{{")
+    promtool(tmp_path, prometheus_rules.write([definition]).text, "check", "rules", "--lint-fatal")
+
+
+def test_metrics_and_labels_have_the_names_that_sloths_users_know() -> None:
+    recorded = {rule["record"]: rule["labels"] for group in groups(DEFINITION)[:2] for rule in group["rules"]}
+    windows = ("5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")
+    assert set(recorded) >= {f"slo:sli_error:ratio_rate{window}" for window in windows}
+    assert set(recorded) >= {
+        "slo:objective:ratio",
+        "slo:error_budget:ratio",
+        "slo:time_period:days",
+        "slo:current_burn_rate:ratio",
+        "slo:period_burn_rate:ratio",
+        "slo:period_error_budget_remaining:ratio",
+        "sloth_slo_info",
+    }
+    assert recorded["slo:sli_error:ratio_rate1h"] == {
+        "sloth_id": "shop-availability",
+        "sloth_service": "shop",
+        "sloth_slo": "availability",
+        "sloth_window": "1h",
+    }
+    assert [group["name"] for group in groups(DEFINITION)] == [
+        "sloth-slo-sli-recordings-shop-availability",
+        "sloth-slo-meta-recordings-shop-availability",
+        "sloth-slo-alerts-shop-availability",
+    ]
+
+
+def test_an_outage_is_recorded_and_pages(tmp_path: Path) -> None:
+    # A request each second; from the hour on, all of them fail.
+    series = [
+        {"series": 'requests_total{code="200"}', "values": "0+60x60 3600x30"},
+        {"series": 'requests_total{code="500"}', "values": "0x60 60+60x29"},
+    ]
+    rules = prometheus_rules.write([DEFINITION]).text
+    name = "ShopAvailabilityBurnsBudget"
+    alerts = [rule for rule in groups(DEFINITION)[2]["rules"] if rule["alert"] == name]
+    firing = [
+        {"exp_labels": alert["labels"] | IDS_AS_LABELS, "exp_annotations": alert["annotations"]} for alert in alerts
+    ]
+    assert [alert["labels"]["sloth_severity"] for alert in alerts] == ["page", "ticket"]
+    test = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            measured("59m", f'slo:sli_error:ratio_rate5m{IDS},sloth_window="5m"}}', 0.0),
+            measured("75m", f'slo:sli_error:ratio_rate5m{IDS},sloth_window="5m"}}', 1.0),
+            measured("75m", f"slo:current_burn_rate:ratio{IDS}}}", 1000.0, rounded="slo:current_burn_rate:ratio"),
+        ],
+        "alert_rule_test": [
+            {"eval_time": "59m", "alertname": name, "exp_alerts": []},
+            {"eval_time": "75m", "alertname": name, "exp_alerts": firing},
+        ],
+    }
+    promtool(tmp_path, rules, "test", "rules", test=test)
+
+
+IDS_AS_LABELS = {"sloth_id": "shop-availability", "sloth_service": "shop", "sloth_slo": "availability"}
+
+
+def measured(at: str, series: str, value: float, rounded: str = "") -> dict[str, Any]:
+    query = f"round({series}, 0.001)" if rounded else series
+    labels = series.removeprefix(rounded) if rounded else series
+    return {"expr": query, "eval_time": at, "exp_samples": [{"labels": labels, "value": value}]}
+
+
+def test_long_windows_add_events_up_instead_of_averaging_ratios(tmp_path: Path) -> None:
+    # An hour with 100 requests a minute, all good; then one with a single request a minute, all bad.
+    series = [
+        {"series": 'requests_total{code="200"}', "values": "0+100x60 6000x60"},
+        {"series": 'requests_total{code="500"}', "values": "0x60 1+1x60"},
+    ]
+    definition = replace(DEFINITION, window=Window(timedelta(days=4)), tiers=())
+    period = f'slo:sli_error:ratio_rate4d{IDS},sloth_window="4d"}}'
+    test = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{"expr": f"{period} < bool 0.02", "eval_time": "2h", "exp_samples": [one(period)]}],
+    }
+    promtool(tmp_path, prometheus_rules.write([definition]).text, "test", "rules", test=test)
+
+
+def one(series: str) -> dict[str, Any]:
+    return {"labels": series[series.index("{") :], "value": 1}
+
+
+def test_events_without_a_single_bad_one_are_all_good(tmp_path: Path) -> None:
+    series = [{"series": 'requests_total{code="200"}', "values": "0+60x60"}]
+    ratio = f'slo:sli_error:ratio_rate5m{IDS},sloth_window="5m"}}'
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [measured("30m", ratio, 0.0)]}
+    promtool(tmp_path, prometheus_rules.write([DEFINITION]).text, "test", "rules", test=test)
+
+
+def test_what_rules_cannot_do_is_said() -> None:
+    definition = replace(DEFINITION, window=Window(30 * DAY, "month"), labels={"not a label": "x", "team": "a"})
+    rules = prometheus_rules.write([definition])
+    assert "confidence" in rules.losses[0]
+    assert "a rolling window" in rules.losses[1]
+    assert "'not a label'" in rules.losses[2]
+    assert "team: a" in rules.text
+
+
+def test_two_objectives_with_the_same_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="shop-availability"):
+        prometheus_rules.write([DEFINITION, DEFINITION])
+
+
+def test_the_command_prints_rules_for_files(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(samples.text(samples.slo()))
+    out, err = StringIO(), StringIO()
+    call_command("rules", "-f", str(file), stdout=out, stderr=err)
+    promtool(tmp_path, out.getvalue(), "check", "rules")
+    assert "burn rates alone" in err.getvalue()
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
+        call_command("rules", "-f", str(tmp_path / "missing.yaml"))
