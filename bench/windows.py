@@ -43,16 +43,17 @@ def main() -> int:
 
 def measure() -> None:
     from slo import ledger
-    from tests.make import make_objective, make_slices
+    from tests.make import book_of, make_objective, make_slices
 
     objective = make_objective(window=30 * DAY)
     count = 30 * DAY // MINUTE
     began = time.perf_counter()
     make_slices(objective, END - 30 * DAY, [(1, 1000)] * count)
     print(f"append: {count / (time.perf_counter() - began):,.0f} slices/s")
-    hour = median_of(lambda: ledger.totals(objective, END - HOUR, END))
-    month = median_of(lambda: ledger.totals(objective, END - 30 * DAY, END))
-    chart = median_of(lambda: ledger.burn_series(objective, 3 * DAY, END - 30 * DAY, END, 120))
+    book = book_of(objective)
+    hour = median_of(lambda: ledger.totals(book, END - HOUR, END))
+    month = median_of(lambda: ledger.totals(book, END - 30 * DAY, END))
+    chart = median_of(lambda: ledger.burn_series(book, 3 * DAY, END - 30 * DAY, END, 120))
     print(f"window of 1 h:  {hour * 1e3:.2f} ms")
     print(f"window of 30 d: {month * 1e3:.2f} ms, {month / hour:.2f} times as long")
     print(f"chart of 120 windows of 3 d over 30 d: {chart * 1e3:.1f} ms, as long as {chart / hour:.1f} windows")

@@ -104,7 +104,14 @@ def totals_many(book: Ledger, windows: Sequence[Interval]) -> list[Totals]:
 
 def budget(book: Ledger, at: datetime) -> Budget:
     """The error budget of the objective's window that ends at `at`."""
-    return _budget(book, totals(book, window_of(book.objective).start(at), at), at)
+    return budget_of(book, totals(book, window_of(book.objective).start(at), at), at)
+
+
+def budget_of(book: Ledger, found: Totals, at: datetime) -> Budget:
+    """The error budget whose window's totals at `at` were read already."""
+    objective = book.objective
+    window = window_of(objective)
+    return Budget(found, objective.target, window.length, _expected(objective, found, at))
 
 
 def burns(book: Ledger, at: datetime, windows: Sequence[timedelta]) -> dict[timedelta, float | None]:
@@ -135,7 +142,7 @@ def budget_series(book: Ledger, start: datetime, end: datetime, points: int) -> 
     """The share of the budget that was left at about `points` instants from `start`, the last one at `end`."""
     window = window_of(book.objective)
     found = _buckets(book, [(window.start(edge), edge) for edge in _edges(start, end, points)])
-    return [(bucket.end, _budget(book, bucket.totals, bucket.end).left) for bucket in found]
+    return [(bucket.end, budget_of(book, bucket.totals, bucket.end).left) for bucket in found]
 
 
 def _buckets(book: Ledger, windows: Sequence[Interval]) -> list[Bucket]:
@@ -147,12 +154,6 @@ def _edges(start: datetime, end: datetime, points: int) -> list[datetime]:
     edges = grid(start, end, points)
     # What is drawn last is what stands in figures beside it.
     return edges + ([end] if edges[-1] < end else [])
-
-
-def _budget(book: Ledger, found: Totals, at: datetime) -> Budget:
-    objective = book.objective
-    window = window_of(objective)
-    return Budget(found, objective.target, window.length, _expected(objective, found, at))
 
 
 def _expected(objective: Objective, found: Totals, at: datetime) -> float | None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from slo.budget import Budget, burn, burns_faster
+from slo.budget import Budget, Exhaustion, burn, burns_faster, exhaustion
 from slo.windows import NOTHING, Totals
 from tests.make import DAY, HOUR
 
@@ -70,3 +70,70 @@ def test_a_budget_that_does_not_burn_lasts_and_a_spent_one_is_gone() -> None:
     assert half.exhausted_in(None) is None
     spent = Budget(counted(100, 100_000), Decimal("0.999"), 30 * DAY)
     assert spent.exhausted_in(0) == timedelta(0)
+
+
+def test_a_calendar_period_of_time_slices_knows_its_whole_budget_from_the_start() -> None:
+    # One bad minute in the first five of a day with 1 % of 1,440 minutes to spend.
+    found = Budget(counted(1, 5), Decimal("0.99"), DAY, expected=1440)
+    assert found.allowed == 14.4
+    assert found.left == pytest.approx(1 - 1 / 14.4)
+
+
+# -- How long it lasts
+WEEK = Budget(counted(50, 100_000), Decimal("0.999"), 7 * DAY)
+
+
+def test_the_likely_time_to_exhaustion_is_that_of_the_plain_burn_rate() -> None:
+    found = exhaustion(WEEK, counted(20, 10_000))
+    assert found
+    assert found.likely == WEEK.exhausted_in(2) == 7 * DAY / 4
+
+
+@pytest.mark.parametrize(("bad", "total"), [(2, 1000), (20, 10_000), (200, 100_000), (2000, 1_000_000)])
+def test_more_events_narrow_the_range_of_the_same_rate(bad: int, total: int) -> None:
+    found = exhaustion(WEEK, counted(bad, total))
+    wider = exhaustion(WEEK, counted(bad / 2, total / 2))
+    assert found
+    assert wider
+    assert found.earliest
+    assert found.latest
+    assert wider.earliest
+    assert wider.latest
+    assert wider.earliest < found.earliest < 7 * DAY / 4 < found.latest < wider.latest
+
+
+def test_the_range_is_that_of_the_exact_interval() -> None:
+    # R: binom.test(5, 20, conf.level = 0.9): 0.1040808 to 0.4555824.
+    found = exhaustion(Budget(counted(0, 1000), Decimal("0.9"), DAY), counted(5, 20))
+    assert found
+    assert found.earliest
+    assert found.latest
+    assert DAY / found.earliest == pytest.approx(4.555824, rel=1e-5)
+    assert DAY / found.latest == pytest.approx(1.040808, rel=1e-5)
+
+
+def test_without_bad_events_it_may_last_for_ever_and_few_events_promise_nothing() -> None:
+    found = exhaustion(WEEK, counted(0, 100))
+    assert found
+    assert (found.likely, found.latest) == (None, None)
+    # At most 3 % of the events are bad: 0.05^(1/100).
+    assert found.earliest
+    assert WEEK.window / 2 / found.earliest == pytest.approx((1 - 0.05**0.01) / 0.001)
+
+
+def test_without_traffic_nothing_is_spent() -> None:
+    assert exhaustion(WEEK, counted(0, 0)) == Exhaustion(None, None, None)
+
+
+def test_what_was_not_measured_says_nothing_about_how_long() -> None:
+    assert exhaustion(WEEK, NOTHING) is None
+    assert exhaustion(Budget(NOTHING, Decimal("0.999"), DAY), counted(1, 10)) is None
+
+
+def test_a_budget_that_is_spent_is_exhausted_now() -> None:
+    spent = Budget(counted(100, 100_000), Decimal("0.999"), 30 * DAY)
+    assert exhaustion(spent, counted(0, 0)) == Exhaustion(timedelta(0), timedelta(0), timedelta(0))
+
+
+def test_ages_are_never() -> None:
+    assert WEEK.exhausted_in(1e-12) is None

@@ -161,8 +161,9 @@ def test_a_draft_takes_nothing_out(objective: Objective) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(fields: dict[str, Any], sentence: str) -> None:
+    wanted: dict[str, Any] = {"reason": "Upgrade", "start": NOON, "length": HOUR} | fields
     with pytest.raises(ValueError, match=sentence):
-        maintenance.declare(**{"reason": "Upgrade", "start": NOON, "length": HOUR} | fields)
+        maintenance.declare(**wanted)
     assert not Maintenance.objects.exists()
 
 

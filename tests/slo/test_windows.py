@@ -91,3 +91,21 @@ def test_sums_of_fractions_never_go_below_zero() -> None:
 
 def test_before_the_first_mark_there_is_none() -> None:
     assert last_before(running([(0, 0)]), NOON) is None
+
+
+def test_what_is_taken_out_is_no_part_of_a_window_nor_of_its_coverage() -> None:
+    whole, part = Totals(5, 50, 50 * MINUTE, 60 * MINUTE), Totals(3, 10, 10 * MINUTE, 20 * MINUTE)
+    found = whole.without(part)
+    assert found == Totals(2, 40, 40 * MINUTE, 40 * MINUTE, 20 * MINUTE)
+    assert found.coverage == 1
+    assert whole.without(whole).ratio is None
+    assert whole.without(whole).coverage == 0
+
+
+@given(counts, st.data())
+def test_what_is_taken_out_leaves_the_sum_of_the_rest(slices: list[Counts], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(slices)))
+    last = data.draw(st.integers(first, len(slices)))
+    whole, part = by_hand(slices), by_hand(slices[first:last])
+    rest = by_hand(slices[:first] + slices[last:])
+    assert whole.without(part) == Totals(rest.bad, rest.total, rest.measured, rest.span, part.span)
