@@ -7,7 +7,7 @@ from typing import Protocol
 
 from slo import wording
 from slo.chunks import Chunk
-from slo.counting import ANSWER, Sli, selector
+from slo.counting import ANSWER, Sli, total_choice
 from slo.slices import Measured
 
 
@@ -49,20 +49,20 @@ def _slice(sli: Sli, start: datetime, end: datetime, total: float | None, marked
         )
     if not sli.counts_good:
         return Measured(start, end, min(marked or 0.0, total), total)
-    if marked is None:
-        return Measured(start, end, None, None, _no_bucket(sli))
-    return Measured(start, end, max(0.0, total - marked), total)
+    if marked is None and sli.kind == "latency":
+        return Measured(start, end, None, None, no_bucket(sli))
+    return Measured(start, end, max(0.0, total - (marked or 0.0)), total)
 
 
 def nothing_counted(sli: Sli) -> str:
     """Why there is no total."""
     if sli.by_expression:
         return "The expression for all events answered nothing."
-    metric = f"{sli.metric}_count" if sli.counts_good else sli.metric
-    return f"No series matches {selector(metric, sli.matchers)}."
+    return f"No series matches {total_choice(sli).selector}."
 
 
-def _no_bucket(sli: Sli) -> str:
+def no_bucket(sli: Sli) -> str:
+    """Why there are no good events of a latency."""
     limit = f"{wording.plain(sli.threshold or 0, 12)}{wording.NBSP}s"
     return f"{sli.metric} has no bucket that ends at {limit}. Choose one of its boundaries as the threshold."
 

@@ -35,6 +35,18 @@ class Matcher:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The series of a metric that the matchers choose."""
+
+    metric: str
+    matchers: tuple[Matcher, ...] = ()
+
+    @property
+    def selector(self) -> str:
+        return selector(self.metric, self.matchers)
+
+
+@dataclass(frozen=True, slots=True)
 class Sli:
     """How events are counted.
 
@@ -81,23 +93,27 @@ class Sli:
 def promql(sli: Sli, slice: timedelta) -> str:
     """The query for a slice of this length that ends at the instant it is asked for.
 
-    It answers at most two series of one value each: `fireline="total"`, and `fireline="bad"` or, for latency,
-    `fireline="good"`. No `total` means that nothing was measured; without `bad` there were no bad events. Raises
-    `ValueError` for an SLI that lacks a part.
+    It answers two series of one value for each group, with the group's labels: `fireline="total"`, and
+    `fireline="bad"` or, where the good events are counted, `fireline="good"`. No `total` means that nothing was
+    measured; without the other there were none of them. Raises `ValueError` for an SLI that lacks a part.
     """
+    by = f" by({', '.join(map(_label, sli.group_by))}) " if sli.group_by else ""
+    marked = "good" if sli.counts_good else "bad"
     if sli.by_expression:
-        parts = {"bad": _own(sli.bad_expression, slice), "total": _own(sli.total_expression, slice)}
-    elif sli.counts_good:
-        parts = _latency(sli, slice)
+        parts = {marked: _own(sli.bad_expression, by, slice), "total": _own(sli.total_expression, by, slice)}
     else:
-        parts = _events(sli, slice)
+        total = total_choice(sli)
+        parts = {
+            marked: _increments(marked_choice(sli), total, by, slice),
+            "total": _increments(total, total, by, slice),
+        }
     return " or ".join(f'label_replace({query}, "{ANSWER}", "{name}", "", "")' for name, query in parts.items())
 
 
 def selector(metric: str, matchers: Iterable[Matcher] = ()) -> str:
     """`metric{label="value",…}` with everything escaped that needs to be."""
-    terms = [_term(matcher) for matcher in matchers]
-    if not _PLAIN_METRIC.fullmatch(metric):
+    terms = [term(matcher) for matcher in matchers]
+    if metric and not _PLAIN_METRIC.fullmatch(metric):
         terms.insert(0, f"__name__={_quoted(metric)}")
         metric = ""
     return f"{metric}{{{','.join(terms)}}}"
@@ -115,36 +131,48 @@ def boundaries(threshold: Decimal) -> tuple[str, ...]:
     return tuple(dict.fromkeys((fixed, fixed if "." in fixed else f"{fixed}.0", repr(number), f"{number:g}")))
 
 
-def _events(sli: Sli, slice: timedelta) -> dict[str, str]:
+def total_choice(sli: Sli) -> Choice:
+    """The counters of all events."""
+    return Choice(f"{sli.metric}_count" if sli.kind == "latency" else sli.metric, sli.matchers)
+
+
+def marked_choice(sli: Sli) -> Choice:
+    """The counters of the bad events, or of the good ones if `counts_good`. Raises `ValueError` without a mark."""
+    if sli.kind == "latency":
+        if sli.threshold is None:
+            raise ValueError("A latency SLI needs a threshold.")
+        edge = Matcher("le", "=~", "|".join(re.escape(boundary) for boundary in boundaries(sli.threshold)))
+        return Choice(f"{sli.metric}_bucket", (*sli.matchers, edge))
+    if sli.bad_metric:
+        return Choice(sli.bad_metric, sli.bad_matchers)
     if not sli.bad_matchers:
         raise ValueError("Nothing marks the bad ones among its events, so all of them would be bad.")
-    total = selector(sli.metric, sli.matchers)
-    return {
-        "bad": _increments(selector(sli.metric, (*sli.matchers, *sli.bad_matchers)), total, sli.matchers, slice),
-        "total": _increments(total, total, sli.matchers, slice),
-    }
+    return Choice(sli.metric, (*sli.matchers, *sli.bad_matchers))
 
 
-def _latency(sli: Sli, slice: timedelta) -> dict[str, str]:
-    if sli.threshold is None:
-        raise ValueError("A latency SLI needs a threshold.")
-    edge = Matcher("le", "=~", "|".join(re.escape(boundary) for boundary in boundaries(sli.threshold)))
-    total = selector(f"{sli.metric}_count", sli.matchers)
-    return {
-        "good": _increments(selector(f"{sli.metric}_bucket", (*sli.matchers, edge)), total, sli.matchers, slice),
-        "total": _increments(total, total, sli.matchers, slice),
-    }
+def native_choice(sli: Sli) -> Choice | None:
+    """The native histograms of a latency SLI, where a store has them."""
+    return Choice(sli.metric, sli.matchers) if sli.kind == "latency" else None
 
 
-def _own(expression: str, slice: timedelta) -> str:
+def choices(sli: Sli) -> tuple[Choice, ...]:
+    """All series that its counting needs; none for an SLI that is not counted from series. Raises `ValueError`."""
+    if sli.by_expression or sli.by_time:
+        return ()
+    total, marked, native = total_choice(sli), marked_choice(sli), native_choice(sli)
+    within = sli.kind != "latency" and not sli.bad_metric
+    return (total, *(() if within else (marked,)), *((native,) if native else ()))
+
+
+def _own(expression: str, by: str, slice: timedelta) -> str:
     if not expression.strip():
         raise ValueError("It needs an expression for its bad events and one for all events.")
     # On lines of its own, so that a comment at the expression's end does not swallow the bracket.
-    return f"sum(\n{expression.replace(WINDOW, _promql_duration(slice))}\n)"
+    return f"sum{by}(\n{expression.replace(WINDOW, _promql_duration(slice))}\n)"
 
 
-def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: timedelta) -> str:
-    """Sum of what the series `m` counted in the slice: their last value in it, less where they started from.
+def _increments(chosen: Choice, all: Choice, by: str, slice: timedelta) -> str:
+    """Sum of what the series of `chosen` counted in the slice: their last value in it, less where they started from.
 
     - A series that was there when the slice began started from its value then.
     - One that was not started from its last value of the past hour, if its target was not up (or not there) when the
@@ -154,14 +182,15 @@ def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: time
     - Any other is new on a known target, or was reset, and started from zero. When its peak within the slice came
       before the reset, the way up to the peak counts too.
 
-    Where counters are pushed and there is no `up`, the series that are `counted` say which targets were there. A
+    Where counters are pushed and there is no `up`, the series of `all` events say which targets were there. A
     series without a scrape in the slice stands still; one that died in it still counts its last scrapes.
     """
     # Every operator costs about as much as all the reading: hence `unless` and `or` on sets that are mostly empty.
+    m, counted = chosen.selector, all.selector
     s, hour = _promql_duration(slice), _promql_duration(MEMORY)
     now, peak, low = (f"{what}_over_time({m}[{s}])" for what in ("last", "max", "min"))
     before = f"{m} offset {s}"
-    up = f"up{{{','.join(_term(matcher) for matcher in matchers if matcher.label in ('job', 'instance'))}}}"
+    up = f"up{{{','.join(term(matcher) for matcher in all.matchers if matcher.label in ('job', 'instance'))}}}"
     was_up = f"({up} offset {s} == 1 or group by(instance, job) ({counted} offset {s}))"
     was_seen = (
         f"(max_over_time({up}[{hour}] offset {s}) == 1"
@@ -174,10 +203,14 @@ def _increments(m: str, counted: str, matchers: tuple[Matcher, ...], slice: time
     )
     baseline = f"{low} unless on(instance, job) {was_seen} unless {born_later}"
     started_from = f"({before} or ({return_from} or {baseline}))"
+    # By a label of their own, the two are told apart in one sum, which then needs no zero for groups without a peak.
     return f"""(
-  sum(({now} >= {peak}) - ({started_from} <= {low}) or {now})
-  + (sum(({peak} > {now}) - {before} >= 0) or vector(0))
-  or count({m}) * 0
+  sum{by}(
+    ({now} >= {peak}) - ({started_from} <= {low})
+    or {now}
+    or label_replace(({peak} > {now}) - {before} >= 0, "{ANSWER}", "peak", "", "")
+  )
+  or count{by}({m}) * 0
 )"""
 
 
@@ -189,9 +222,13 @@ def _matcher(row: Mapping[str, str]) -> Matcher:
     raise ValueError(f"{op!r} is not a way to match a label; use =, !=, =~ or !~.")
 
 
-def _term(matcher: Matcher) -> str:
-    label = matcher.label if _PLAIN_LABEL.fullmatch(matcher.label) else _quoted(matcher.label)
-    return f"{label}{matcher.op}{_quoted(matcher.value)}"
+def term(matcher: Matcher) -> str:
+    """`label="value"`, as a selector has it."""
+    return f"{_label(matcher.label)}{matcher.op}{_quoted(matcher.value)}"
+
+
+def _label(name: str) -> str:
+    return name if _PLAIN_LABEL.fullmatch(name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,72 @@
+"""Copies of the same series from several Prometheus servers: by which labels they differ, and how they count once."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+
+from connectors.raw_samples import Samples
+
+# What operators and the servers' own documentation call it; found even where there is no `up`.
+WELL_KNOWN = ("prometheus_replica", "__replica__")
+# So many copies that go the same way convince, and so many of them may be in doubt: one that restarts, say.
+ENOUGH, DOUBTFUL = 200, 0.1
+
+type Key = frozenset[tuple[str, str]]
+
+
+def labels_of_replicas(targets: Iterable[Sequence[Mapping[str, str]]], series: Sequence[Samples]) -> frozenset[str]:
+    """The labels that only tell copies apart. `targets`: the labels of each target that has several `up`.
+
+    A label is believed only when the series that differ by it alone count the same: pods of one name, or clusters
+    with the same addresses, look alike otherwise.
+    """
+    candidates = {_differing(one, other) for several in targets for one, other in combinations(several, 2)}
+    candidates |= {frozenset({name}) for name in WELL_KNOWN}
+    return frozenset[str]().union(*(names for names in candidates if names and _same(copies(series, names), series)))
+
+
+def copies(series: Sequence[Samples], names: frozenset[str]) -> list[list[int]]:
+    """The numbers of the series that are the same but for the labels `names`, where there are several."""
+    if not names or not any(name in one.labels for one in series for name in names):
+        return []
+    found = dict[Key, list[int]]()
+    for number, one in enumerate(series):
+        found.setdefault(frozenset(pair for pair in one.labels.items() if pair[0] not in names), []).append(number)
+    return [numbers for numbers in found.values() if len(numbers) > 1]
+
+
+def merged(steps: Iterable[tuple[int, int, float, bool, bool]]) -> Iterator[tuple[int, float]]:
+    """When and how much copies counted together. Steps are instant, copy, value, whether it counts from zero, whether
+    it is the copy's first; in order.
+
+    The copy that is ahead counts. One that lags behind adds nothing, and its lower value is no restart: only a copy
+    that falls below its own value, or is born anew, tells of one.
+    """
+    level, life = 0.0, 0
+    lives = dict[int, int]()
+    for at, copy, value, anew, first in steps:
+        if not lives:
+            lives[copy] = life
+            yield at, value if anew else 0.0
+            level = value
+            continue
+        lives[copy] = lives.get(copy, life) + (anew and not first)
+        if lives[copy] > life:
+            life, level = lives[copy], 0.0
+        if lives[copy] == life and value > level:
+            yield at, value - level
+            level = value
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def _same(groups: Sequence[Sequence[int]], series: Sequence[Samples]) -> bool:
+    """Whether copies have values that could be one counter's: no further apart than both of them move."""
+    pairs = [(series[one].values, series[other].values) for one, other, *_ in groups]
+    telling = [pair for pair in pairs if any(map(max, pair))][:ENOUGH]
+    apart = sum(
+        max(min(one), min(other)) - min(max(one), max(other)) > max(one) - min(one) + max(other) - min(other)
+        for one, other in telling
+    )
+    return bool(telling) and apart <= DOUBTFUL * len(telling)
