@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import unified_diff
 
@@ -96,6 +96,7 @@ class _Planner:
         self.carried, self.source = carried, source
         self.problems = list[str]()
         self.flows = dict[str, FlowChange]()
+        self.stores = list(Source.objects.filter(kind=Source.Kind.PROMETHEUS))
 
     def plan(self) -> Proposal:
         for service in self.carried.services:
@@ -135,15 +136,15 @@ class _Planner:
 
     def _source(self, entry: Entry, objective: Objective | None) -> Source:
         """The one on the command line; the one in the document; the one it has; the only one. Raises `ValueError`."""
-        stores = list(Source.objects.filter(kind=Source.Kind.PROMETHEUS))
-        for wanted in (self.source, entry.source):
-            if wanted:
-                return _wanted(stores, wanted, entry.source_url if wanted != self.source else "")
+        if self.source:
+            return _wanted(self.stores, self.source)
+        if entry.source:
+            return _wanted(self.stores, entry.source, entry.source_url)
         if objective:
             return objective.source
-        if len(stores) == 1:
-            return stores[0]
-        raise ValueError(f"It names no Prometheus. Name one with --source: {_names(stores)}.")
+        if len(self.stores) == 1:
+            return self.stores[0]
+        raise ValueError(f"It names no Prometheus. Name one with --source: {_names(self.stores)}.")
 
     def _refuse_same_names(self) -> None:
         names = Counter(change.flow.name.casefold() for change in self.flows.values())
@@ -212,8 +213,14 @@ def _changed_objective(entry: Entry, flow: Flow, source: Source, objective: Obje
 
 
 def _document(definition: Definition, flow: Flow, source: Source) -> list[str]:
-    named = Entry(definition, source=source.name)
-    return writing.slo(named, flow.slug).splitlines()
+    """Its document as stored rows give it back: rules in their order, the flow by its own name."""
+    alike = replace(
+        definition,
+        flow=flow.name,
+        tiers=tuple(sorted(definition.tiers, key=lambda one: (one.severity, one.long, one.short, one.budget_share))),
+        budget_alerts=tuple(sorted(set(definition.budget_alerts), key=lambda one: (one.severity, one.spent))),
+    )
+    return writing.slo(Entry(alike, source=source.name), flow.slug).splitlines()
 
 
 def _check_slices(definition: Definition) -> None:
@@ -223,7 +230,7 @@ def _check_slices(definition: Definition) -> None:
         raise ValueError(f"A time slice is a multiple of what is measured at once, {seconds} s here. Choose another.")
 
 
-def _wanted(stores: Iterable[Source], name: str, url: str) -> Source:
+def _wanted(stores: Iterable[Source], name: str, url: str = "") -> Source:
     for store in stores:
         if name in (store.name, store.url) or (url and store.url.rstrip("/") == url.rstrip("/")):
             return store

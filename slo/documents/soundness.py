@@ -13,7 +13,7 @@ SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=366)
 LONGEST_NAME = 80
 LONGEST_METRIC = 200
 # Decimal places that are kept.
-OF_TARGETS, OF_SHARES, OF_LIMITS = 11, 6, 9
+OF_TARGETS, OF_SHARES, OF_LIMITS, OF_CONFIDENCES = 11, 6, 9, 3
 LARGEST_LIMIT = Decimal(10) ** 15
 MOST_BAD = 32_767
 
@@ -77,6 +77,9 @@ def _alerting(definition: Definition) -> Iterator[str]:
         yield f"A share of the budget has more digits than are kept: {OF_SHARES - 2} after the point of a percentage."
     if definition.no_data and definition.no_data.after <= timedelta(0):
         yield "A no-data alert waits longer than nothing."
+    confidence = definition.policy.confidence
+    if confidence is not None and _places(Decimal(str(confidence))) > OF_CONFIDENCES:
+        yield f"The confidence {confidence} has more digits than are kept: {OF_CONFIDENCES} after the point."
     if not 1 <= definition.policy.min_bad <= MOST_BAD:
         yield f"At least 1 bad event is needed for an alert, at most {MOST_BAD}."
 

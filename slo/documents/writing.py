@@ -43,11 +43,12 @@ def _implied(entries: Sequence[Entry], services: Sequence[Service]) -> Iterable[
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:
-    names = list[str]()
+    # A dictionary for its order, and because it finds quickly what is taken.
+    names = dict[str, None]()
     for entry in entries:
         wanted = slugify(f"{entry.definition.flow} {entry.definition.name}") or "objective"
-        names.append(_free(wanted, names))
-    return names
+        names[_free(wanted, names)] = None
+    return list(names)
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from slo import documents
 from slo.definition import Definition
@@ -66,6 +67,14 @@ def test_applying_again_changes_nothing(file: Path) -> None:
     before = list(AlertRule.objects.values())
     assert apply(file).strip() == "Objectives: 0 created, 0 changed, 1 unchanged."
     assert list(AlertRule.objects.values()) == before
+
+
+def test_neither_the_order_of_rules_nor_the_name_of_the_flow_is_a_change(file: Path) -> None:
+    make_source()
+    make_flow("The Shop", slug="shop")
+    rules = {"tiers": "ticket 3d/6h 10%, page 6h/30m 5%, page 1h/5m 2%", "budget-alerts": "ticket 100%, ticket 50%"}
+    apply(write(file, slo(annotations=rules)))
+    assert apply(file).strip() == "Objectives: 0 created, 0 changed, 1 unchanged."
 
 
 def test_a_change_is_shown_as_a_diff(file: Path) -> None:
@@ -197,6 +206,15 @@ def test_what_was_exported_applies_without_a_change(file: Path) -> None:
     apply(write(file, document("Service", "shop", spec={"description": "Sells."}), slo()), "--source", "Main")
     file.write_text(exported())
     assert apply(file).strip() == "Objectives: 0 created, 0 changed, 1 unchanged."
+
+
+def test_the_number_of_queries_does_not_grow_with_the_objectives(
+    file: Path, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_source()
+    apply(write(file, *(slo(name=f"slo-{number}") for number in range(9))))
+    with django_assert_num_queries(2):
+        exported()
 
 
 def test_a_flow_or_an_objective_alone_can_be_exported(file: Path) -> None:

@@ -1,6 +1,8 @@
 """Rules for Prometheus: it accepts them, and they record and fire as they should, in its own rule tests."""
 
+import os
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -21,6 +23,7 @@ from slo.tiers import WORKBOOK_TIERS
 from tests.make import DAY, MINUTE
 from tests.slo.documents import samples
 
+ROOT = Path(__file__).resolve().parents[3]
 EVENTS = Sli("events", "requests_total", bad_matchers=(Matcher("code", "=~", "5.."),))
 DEFINITION = Definition(
     "availability",
@@ -184,6 +187,19 @@ def test_the_command_prints_rules_for_files(tmp_path: Path) -> None:
     call_command("rules", "-f", str(file), stdout=out, stderr=err)
     promtool(tmp_path, out.getvalue(), "check", "rules")
     assert "burn rates alone" in err.getvalue()
+
+
+def test_the_command_needs_neither_settings_nor_a_database(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(samples.text(samples.slo()))
+    bare = {
+        name: value for name, value in os.environ.items() if not name.startswith(("FIRELINE_", "DJANGO_", "DATABASE"))
+    }
+    command = [sys.executable, "manage.py", "rules", "-f", str(file)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=bare | {"FIRELINE_VAR": "/nowhere"}, capture_output=True, text=True, check=True
+    )
+    assert "slo:sli_error:ratio_rate5m" in done.stdout
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
