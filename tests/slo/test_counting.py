@@ -1,6 +1,6 @@
 """The counting query on a real Prometheus, against histories whose truth is known, in slices of several lengths."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +11,9 @@ import pytest
 from connectors.prometheus import Prometheus
 from slo.answers import slices_of
 from slo.chunks import Chunk
-from slo.counting import Matcher, Sli, boundaries, matchers_of, promql, selector
-from slo.measurement import ask
+from slo.counting import Matcher, Sli, boundaries, choices, matchers_of, promql, selector
+from slo.increments import tally
+from slo.samples import fetch, joined
 from slo.slices import Measured
 from tests.servers import PrometheusServer, prometheus_server
 from tests.slo.scrapes import START, Sample, Target, labels, openmetrics, remote_write, samples
@@ -82,9 +83,31 @@ NONE = (Matcher("code", "=", "no such code"),)
 EVENTS = Sli("events", "requests_total", (), (Matcher("code", "=~", "5.."),))
 
 
-def count(server: PrometheusServer, sli: Sli, length: timedelta, within: timedelta = HISTORY) -> list[Measured]:
+def by_query(store: Prometheus, sli: Sli, chunk: Chunk) -> list[Measured]:
+    answer = store.range(promql(sli, chunk.length), chunk.first_end, chunk.end, chunk.length)
+    return slices_of(sli, chunk, answer)
+
+
+def by_samples(store: Prometheus, sli: Sli, chunk: Chunk) -> list[Measured]:
+    fetched = joined([fetch(store, choice.selector, chunk) for choice in choices(sli)])
+    return tally(sli, fetched)[()]
+
+
+type Way = Callable[[Prometheus, Sli, Chunk], list[Measured]]
+WAYS: Sequence[Way] = (by_query, by_samples)
+both_ways = pytest.mark.parametrize("way", WAYS)
+
+
+def count(server: PrometheusServer, sli: Sli, length: timedelta, way: Way) -> list[Measured]:
     with Prometheus(server.url, allowed=["127.0.0.1"]) as store:
-        return ask(store, sli, Chunk(START, length, within // length))
+        return way(store, sli, Chunk(START, length, HISTORY // length))
+
+
+def one_by_one(server: PrometheusServer, sli: Sli, length: timedelta, way: Way) -> list[Measured]:
+    """As the slices come, each asked for by itself."""
+    with Prometheus(server.url, allowed=["127.0.0.1"]) as store:
+        starts = [START + n * length for n in range(HISTORY // length)]
+        return [way(store, sli, Chunk(start, length, 1))[0] for start in starts]
 
 
 def sums(slices: Sequence[Measured]) -> tuple[float, float]:
@@ -98,8 +121,10 @@ def test_every_observed_increment_counts_once(name: str, stale: bool) -> None:
     case = CASES[name]
     found = samples("requests_total", case.targets, stale)
     with stored(found, stale) as server:
-        counted = {length: sums(count(server, EVENTS, length)) for length in LENGTHS}
+        counted = {(length, way): sums(count(server, EVENTS, length, way)) for length in LENGTHS for way in WAYS}
+        live = sums(one_by_one(server, EVENTS, MINUTE, by_samples))
     assert counted == dict.fromkeys(counted, (case.bad, case.total))
+    assert live == (case.bad, case.total)
 
 
 @contextmanager
@@ -145,66 +170,75 @@ def server() -> Iterator[PrometheusServer]:
 
 
 @pytest.mark.real
+@both_ways
 @pytest.mark.parametrize("length", LENGTHS)
 def test_latency_counts_what_took_longer_than_the_boundary_however_it_is_written(
-    server: PrometheusServer, length: timedelta
+    server: PrometheusServer, length: timedelta, way: Way
 ) -> None:
     slow = Sli("latency", "seconds", threshold=Decimal("1.000000"))
-    assert sums(count(server, slow, length)) == (5 + 2, 20 + 8)
+    assert sums(count(server, slow, length, way)) == (5 + 2, 20 + 8)
 
 
 @pytest.mark.real
-def test_a_threshold_that_is_no_boundary_is_unmeasured_and_not_all_bad(server: PrometheusServer) -> None:
-    found = count(server, Sli("latency", "seconds", threshold=Decimal("0.75")), MINUTE)
+@both_ways
+def test_a_threshold_that_is_no_boundary_is_unmeasured_and_not_all_bad(server: PrometheusServer, way: Way) -> None:
+    found = count(server, Sli("latency", "seconds", threshold=Decimal("0.75")), MINUTE, way)
     assert {one.total for one in found} == {None}
     assert "no bucket that ends at 0.75\N{NO-BREAK SPACE}s" in found[0].reason
 
 
 @pytest.mark.real
-def test_labels_with_quotes_backslashes_and_braces_are_matched(server: PrometheusServer) -> None:
+@both_ways
+def test_labels_with_quotes_backslashes_and_braces_are_matched(server: PrometheusServer, way: Way) -> None:
     odd = Sli("events", "odd_total", (Matcher("tenant", "=", ODD),), (Matcher("code", "=~", "2.."),))
-    assert sums(count(server, odd, MINUTE)) == (3, 3)
+    assert sums(count(server, odd, MINUTE, way)) == (3, 3)
 
 
 @pytest.mark.real
-def test_without_a_series_a_slice_is_unmeasured_and_says_so(server: PrometheusServer) -> None:
-    found = count(server, Sli("events", "nobody_total", (Matcher("a", "=", "b"),), NONE), MINUTE)
+@both_ways
+def test_without_a_series_a_slice_is_unmeasured_and_says_so(server: PrometheusServer, way: Way) -> None:
+    found = count(server, Sli("events", "nobody_total", (Matcher("a", "=", "b"),), NONE), MINUTE, way)
     assert {(one.bad, one.total) for one in found} == {(None, None)}
     assert found[0].reason == 'No series matches nobody_total{a="b"}.'
 
 
 @pytest.mark.real
-def test_without_a_bad_series_there_are_no_bad_events(server: PrometheusServer) -> None:
-    found = count(server, Sli("events", "odd_total", (), (Matcher("code", "=", "500"),)), MINUTE)
+@both_ways
+def test_without_a_bad_series_there_are_no_bad_events(server: PrometheusServer, way: Way) -> None:
+    found = count(server, Sli("events", "odd_total", (), (Matcher("code", "=", "500"),)), MINUTE, way)
     assert sums(found) == (0, 3)
     assert all(one.bad == 0 for one in found if one.total is not None)
 
 
 @pytest.mark.real
-def test_a_slice_between_two_scrapes_is_measured(server: PrometheusServer) -> None:
-    found = count(server, Sli("events", "odd_total", (), NONE), LENGTHS[0])
+@both_ways
+def test_a_slice_between_two_scrapes_is_measured(server: PrometheusServer, way: Way) -> None:
+    found = count(server, Sli("events", "odd_total", (), NONE), LENGTHS[0], way)
     assert {one.total is None for one in found} == {False}
 
 
 @pytest.mark.real
-def test_a_slice_without_traffic_is_zero_of_zero(server: PrometheusServer) -> None:
-    found = count(server, Sli("events", "odd_total", (), NONE), MINUTE)
+@both_ways
+def test_a_slice_without_traffic_is_zero_of_zero(server: PrometheusServer, way: Way) -> None:
+    found = count(server, Sli("events", "odd_total", (), NONE), MINUTE, way)
     assert (found[-1].bad, found[-1].total) == (0, 0)
 
 
 @pytest.mark.real
+@both_ways
 @pytest.mark.parametrize("length", LENGTHS)
 def test_where_there_is_no_up_the_other_series_say_that_a_target_is_known(
-    server: PrometheusServer, length: timedelta
+    server: PrometheusServer, length: timedelta, way: Way
 ) -> None:
     pushed = Sli("events", "pushed_total", (), (Matcher("code", "=", "500"),))
-    assert sums(count(server, pushed, length)) == (2, 4)
+    assert sums(count(server, pushed, length, way)) == (2, 4)
 
 
 @pytest.mark.real
-def test_matchers_on_the_target_choose_the_target(server: PrometheusServer) -> None:
+@both_ways
+def test_matchers_on_the_target_choose_the_target(server: PrometheusServer, way: Way) -> None:
     one = Sli("events", "seconds_count", (Matcher("instance", "=", "b"), Matcher("job", "=~", "shop|x")), NONE)
-    assert sums(count(server, one, MINUTE)) == (0, 8)
+    assert sums(count(server, one, MINUTE, way)) == (0, 8)
 
 
 @pytest.mark.real
@@ -214,7 +248,7 @@ def test_an_expression_counts_in_its_own_way(server: PrometheusServer) -> None:
         bad_expression="seconds_count - seconds_count offset {{window}} # grows",
         total_expression="2 * (seconds_count - seconds_count offset {{window}})",
     )
-    assert sums(count(server, own, MINUTE)) == (28, 56)
+    assert sums(count(server, own, MINUTE, by_query)) == (28, 56)
 
 
 # -- What needs no server ---------------------------------------------------------------------------------------------
