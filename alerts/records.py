@@ -18,6 +18,10 @@ from slo.judgement import Judged
 log = logging.getLogger(__name__)
 
 
+class Overtaken(Exception):
+    """Another worker moved the objective's cursor or alerts since they were read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a rule said of a group at the end of a slice."""
@@ -45,22 +49,35 @@ def advance(seen: Iterable[tuple[Watch, datetime]]) -> None:
             watch.seen_until, watch.overtaken = until, not all_mine
 
 
-@transaction.atomic
 def store(watch: Watch, until: datetime, judgements: Sequence[Judgement], now: datetime) -> None:
     """Move the objective's cursor and store what its alerts did on the way, with what follows from that.
 
-    Nothing is stored when another worker evaluated these slices meanwhile: the watch is overtaken then.
+    Nothing is stored when another worker moved the cursor or an alert meanwhile: the watch is overtaken then.
     """
-    mine = Cursor.objects.filter(
-        objective=watch.objective, generation=watch.objective.generation, evaluated_until=watch.seen_until
-    )
-    if not mine.update(evaluated_until=until):
+    try:
+        with transaction.atomic():
+            _claim(watch, until)
+            for one in sorted(judgements, key=_order):
+                keep(watch, one, now)
+    except Overtaken:
         log.info("Another worker evaluates objective %s.", watch.objective.pk)
         watch.overtaken = True
-        return
-    for one in sorted(judgements, key=_order):
-        keep(watch, one, now)
-    watch.seen_until = until
+    else:
+        watch.seen_until = until
+
+
+def _claim(watch: Watch, until: datetime) -> None:
+    """Raises `Overtaken`."""
+    objective = watch.objective
+    mine = Cursor.objects.filter(objective=objective, generation=objective.generation, evaluated_until=watch.seen_until)
+    if not mine.update(evaluated_until=until):
+        raise Overtaken
+    # What fires by the clock, or ends because nothing watches it any more, does not move the cursor.
+    firing = (
+        Alert.objects.firing().filter(tier__objective=objective, tier__archived_at=None).select_for_update(of=("self",))
+    )
+    if {alert.pk for alert in firing} != {alert.pk for alert in watch.firing.values()}:
+        raise Overtaken
 
 
 def keep(watch: Watch, one: Judgement, now: datetime) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from alerts import evaluation, lateness
+from alerts import evaluation, lateness, watches
 from alerts.models import Alert, Incident, TimelineEntry, Transition
 from slo import maintenance
-from slo.definition import BudgetAlert
+from slo.definition import BudgetAlert, NoDataAlert
 from slo.models import Objective
 from tests.alerts.cast import BAD, GOOD, PAGE, TICKET, alert_of, go_on, the_incident, watched
 from tests.make import DAY, HOUR, MINUTE, NOON
@@ -70,6 +70,15 @@ def test_a_ledger_of_long_slices_is_not_late_between_them() -> None:
     assert lateness.late(checkout, NOON + 20 * MINUTE) != ""
 
 
+def test_two_workers_that_notice_the_silence_tell_it_once() -> None:
+    checkout = watched(rules=[NoDataAlert("ticket", 15 * MINUTE)])
+    now = NOON + 16 * MINUTE
+    one, other = (watches.load([checkout.pk], now) for _ in range(2))
+    for watched_by in (one, other):
+        lateness.tell(watched_by, now)
+    assert Transition.objects.count() == 1
+
+
 # -- In maintenance
 def test_maintenance_neither_fires_nor_resolves() -> None:
     checkout = watched()
@@ -107,10 +116,10 @@ def test_a_long_window_is_judged_as_soon_as_its_history_is_there() -> None:
 
 def test_no_budget_is_spent_before_its_window_is_known() -> None:
     half = BudgetAlert("ticket", Decimal("0.5"))
-    checkout = watched(rules=[half], target="0.99", window=6 * HOUR)
+    checkout = watched(rules=[half], target="0.99", window=6 * HOUR, hours=4)
     Objective.objects.filter(pk=checkout.pk).update(history_goal=NOON - 6 * HOUR)
     go_on(checkout, [BAD] * 3)
-    assert not Alert.objects.exists()
-    Objective.objects.filter(pk=checkout.pk).update(history_goal=NOON - 2 * HOUR)
-    go_on(checkout, [GOOD])
     assert alert_of(checkout, "ticket", kind="budget").state == "inactive"
+    Objective.objects.filter(pk=checkout.pk).update(history_goal=NOON - 4 * HOUR)
+    go_on(checkout, [GOOD])
+    assert alert_of(checkout, "ticket", kind="budget").state == "firing"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from alerts import records, watches
+from alerts import records, retirement, watches
 from alerts.models import Alert, Cursor, Delivery, Incident, Transition
 from alerts.records import Judgement
 from slo import judgement, ledger
@@ -77,3 +77,15 @@ def test_calm_objectives_that_somebody_moved_are_left_to_the_next_round() -> Non
     records.advance([(watch, NOON + MINUTE)])
     assert watch.overtaken
     assert Cursor.objects.get().evaluated_until == NOON + 5 * MINUTE
+
+
+def test_an_alert_that_was_ended_meanwhile_is_not_brought_back() -> None:
+    checkout = watched(rules=(PAGE,))
+    at = go_on(checkout, [BAD, BAD])
+    end = make_slices(checkout, at, [BAD])
+    watch = watches.load([checkout.pk], at)[0]
+    retirement.resolve(Alert.objects.get(), "Taken off: for this test", at + 20 * SECOND)
+    records.store(watch, end, [seen(watch, PAGE, end, "firing")], end)
+    assert watch.overtaken
+    assert Alert.objects.get().state == Alert.State.RESOLVED
+    assert Cursor.objects.get().evaluated_until == at
