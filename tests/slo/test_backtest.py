@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from connectors.errors import Refused
 from connectors.prometheus import Prometheus
 from slo.backtest import Backtest, Tapes, backtest, chunks, collect
 from slo.backtest_report import as_json, as_text
@@ -127,6 +128,18 @@ def test_maintenance_is_taken_out_of_counts_and_alerts(history: str) -> None:
     assert (found.totals.bad, found.totals.excluded) == (0, 30 * MINUTE)
     assert found.remaining == 1
     assert found.events == ()
+
+
+def test_time_slices_are_judged_as_long_as_the_definition_says(history: str) -> None:
+    slices = replace(DEFINITION, budgeting=Budgeting("timeslices", 5 * MINUTE, Decimal("0.95")))
+    (found,) = ran(slices, history).groups
+    assert (found.totals.bad, found.totals.total) == (6, 24)
+
+
+def test_an_answer_that_is_refused_ends_it(history: str) -> None:
+    nonsense = replace(DEFINITION, sli=Sli("events", bad_expression="sum(", total_expression="sum("))
+    with pytest.raises(Refused):
+        ran(nonsense, history)
 
 
 def test_where_there_is_no_history_it_is_unmeasured(history: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,16 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(f"{definition.name}: {error}", returncode=BAD_INPUT) from error
 
-    def _progress(self, definition: Definition) -> Any:
+    def _progress(self, definition: Definition) -> Callable[[int, int], None] | None:
         """Tells a person who waits, and nobody else."""
         if not self.stderr.isatty():
             return None
-        return lambda done, all: self.stderr.write(f"\r{definition.name}: {done} of {all}", ending="")
+
+        def progress(done: int, due: int) -> None:
+            ending = "\n" if done == due else ""
+            self.stderr.write(f"\r{definition.name}: {done} of {due} parts", ending=ending)
+
+        return progress
 
 
 def _carried(path: Path) -> Carried:
