@@ -119,8 +119,7 @@ def _effect(draft: Maintenance, book: Ledger) -> Effect:
     total, rest = NOTHING, whole
     for part in taken:
         total, rest = total + part, rest.without(part)
-    before, after = (Budget(one, objective.target, objective.window) for one in (whole, rest))
-    return Effect(book, total, before, after)
+    return Effect(book, total, ledger.budget_of(book, whole, at), ledger.budget_of(book, rest, at))
 
 
 def _rows() -> QuerySet[Maintenance]:

@@ -12,14 +12,14 @@ from dashboards import meters, running
 from dashboards.meters import Meter, RuleStanding
 from dashboards.running import Whole
 from slo import judgement, ledger
-from slo.budget import Budget
+from slo.budget import Budget, Exhaustion, burn, exhaustion
 from slo.definitions import definition_of, window_of
 from slo.models import AlertRule, Ledger, Objective
 from slo.windows import NOTHING
 
 # An objective that is this many slices late is stale.
 LATE = 3
-# Over what the present rate is taken when there is no tier.
+# Over what the present rate is taken.
 LATELY = timedelta(hours=1)
 
 
@@ -51,8 +51,9 @@ class Standing:
     book: Ledger | None
     groups: tuple[GroupStanding, ...]
     budget: Budget
-    # The burn rate over the long window of the tier that fires first; `None` where nothing was measured.
+    # The last hour's burn rate, and how long the budget lasts at it; `None` where nothing was measured.
     rate: float | None
+    exhaustion: Exhaustion | None
     tiers: tuple[Meter, ...]
     # Budget and no-data alerts.
     notices: tuple[RuleStanding, ...]
@@ -83,11 +84,6 @@ class Standing:
         return self.budget.totals.excluded
 
     @property
-    def lasts(self) -> timedelta | None:
-        """Until the budget is gone if it burns on like now; `None`: never, or not known."""
-        return self.budget.exhausted_in(self.rate)
-
-    @property
     def silenced(self) -> bool:
         return any(one.standing.silenced for one in self.tiers)
 
@@ -105,17 +101,19 @@ def standing(objective: Objective, now: datetime, group: str = "") -> Standing:
     progress, stale = _progress(objective), _why_stale(objective, now)
     if book is None or objective.measured_until is None:
         budget = Budget(NOTHING, objective.target, objective.window)
-        return Standing(objective.measured_until, book, groups, budget, None, (), (), progress, stale)
-    history = ledger.histories([book], judgement.instants(definition_of(objective, rows), at))[book.pk]
+        return Standing(objective.measured_until, book, groups, budget, None, None, (), (), progress, stale)
+    instants = [at - LATELY, *judgement.instants(definition_of(objective, rows), at)]
+    history = ledger.histories([book], instants)[book.pk]
     found = meters.standings(book, rows, alerts, at, history)
-    tiers = tuple(sorted(meters.meters(found), key=_first))
+    budget, recent = ledger.budget(book, at), history.window(at, LATELY)
     return Standing(
         as_of=objective.measured_until,
         book=book,
         groups=groups if objective.grouping else (),
-        budget=ledger.budget(book, at),
-        rate=tiers[0].burn_long if tiers else ledger.burns(book, at, [LATELY])[LATELY],
-        tiers=tiers,
+        budget=budget,
+        rate=burn(recent, objective.target),
+        exhaustion=exhaustion(budget, recent),
+        tiers=tuple(sorted(meters.meters(found), key=_first)),
         notices=tuple(one for one in found if one.row.kind != AlertRule.Kind.BURN),
         progress=progress,
         stale=stale,
@@ -144,8 +142,8 @@ def _groups(
 
 
 def _group(objective: Objective, book: Ledger, whole: Whole, firing: set[str]) -> GroupStanding:
-    unknown = not whole.maintenance and (bool(whole.reason) or not whole.totals.measured)
-    budget = Budget(whole.totals, objective.target, objective.window)
+    budget = whole.budget or Budget(NOTHING, objective.target, objective.window)
+    unknown = bool(whole.reason) or not budget.totals.measured
     return GroupStanding(book, _status(firing, unknown, whole.maintenance), budget, whole.reason)
 
 

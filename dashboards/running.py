@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from slo import ledger, periods
+from slo.budget import Budget
 from slo.definitions import window_of
 from slo.history import History
 from slo.instants import floor
@@ -26,13 +27,18 @@ LONGEST = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What the objective's own window holds of one ledger, and how its newest slice was."""
+    """The budget of the objective's own window in one ledger, and how its newest slice was."""
 
-    totals: Totals = NOTHING
+    # `None` before anything is measured.
+    budget: Budget | None = None
     # Why the newest slice was not measured; empty when it was.
     reason: str = ""
     # Whether the newest slice is taken out by maintenance.
     maintenance: bool = False
+
+    @property
+    def left(self) -> float | None:
+        return self.budget.left if self.budget else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,11 @@ def wholes(books: Sequence[Ledger]) -> dict[int, Whole]:
     found = dict[int, Whole]()
     for until, together in _by_end(books).items():
         starts = {book.pk: window_of(book.objective).start(until) for book in together}
-        for pk, history in ledger.histories(together, [until, *starts.values()]).items():
-            totals = history.between(starts[pk], until)
-            found[pk] = Whole(totals, reasons.get(pk, ""), history.in_maintenance(until))
+        histories = ledger.histories(together, [until, *starts.values()])
+        for book in together:
+            history = histories[book.pk]
+            budget = ledger.budget_of(book, history.between(starts[book.pk], until), until)
+            found[book.pk] = Whole(budget, reasons.get(book.pk, ""), history.in_maintenance(until))
     return found
 
 

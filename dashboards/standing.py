@@ -18,7 +18,7 @@ from alerts.watches import slice_of
 from dashboards import incident_facts, running, spark
 from dashboards.incident_facts import Gist
 from dashboards.running import Course, Whole
-from slo.budget import Budget, burn
+from slo.budget import burn
 from slo.definitions import tier_of
 from slo.models import AlertRule, Flow, Ledger, Objective
 
@@ -123,7 +123,7 @@ def _worst_first(objectives: Iterable[ObjectiveStanding]) -> list[ObjectiveStand
 def _of_objectives(objectives: Sequence[Objective], now: datetime) -> list[ObjectiveStanding]:
     tiers, alerts, books = _tiers(objectives), _firing(objectives), _books(objectives)
     wholes = running.wholes([book for of_one in books.values() for book in of_one])
-    shown = {one.pk: _worst(books[one.pk], alerts[one.pk], wholes, one) for one in objectives}
+    shown = {one.pk: _worst(books[one.pk], alerts[one.pk], wholes) for one in objectives}
     chosen = {one.pk: _tier_shown(tiers[one.pk], alerts[one.pk], shown[one.pk]) for one in objectives}
     longs = {book.pk: _long(chosen[book.objective_id]) for book in shown.values() if book}
     courses = running.courses([book for book in shown.values() if book], longs, now)
@@ -162,17 +162,15 @@ def _books(objectives: Sequence[Objective]) -> dict[int, list[Ledger]]:
 
 
 # -- What is shown
-def _worst(
-    books: Sequence[Ledger], alerts: Sequence[Alert], wholes: dict[int, Whole], objective: Objective
-) -> Ledger | None:
+def _worst(books: Sequence[Ledger], alerts: Sequence[Alert], wholes: dict[int, Whole]) -> Ledger | None:
     """The ledger to show: of the group whose alert is worst, else of the one with the least budget left."""
     firing = {alert.group: place for place, alert in reversed(list(enumerate(alerts)))}
 
     def rank(book: Ledger) -> tuple[float, bool, float, str]:
         whole = wholes.get(book.pk, Whole())
-        left = Budget(whole.totals, objective.target, objective.window).left
+        left = 2.0 if whole.left is None else whole.left
         # A group that has gone stays in the list, but does not stand for those that are there.
-        return firing.get(book.group, len(alerts)), bool(whole.reason), 2.0 if left is None else left, book.group
+        return firing.get(book.group, len(alerts)), bool(whole.reason), left, book.group
 
     return min(books, key=rank, default=None)
 
@@ -204,9 +202,9 @@ def _standing(
         objective=objective,
         status=_status(alerts, stale, whole.maintenance),
         tier=tier,
-        budget_left=Budget(whole.totals, objective.target, objective.window).left,
+        budget_left=whole.left,
         burn=burn(course.long, objective.target),
-        coverage=whole.totals.coverage if whole.totals.measured else None,
+        coverage=whole.budget.totals.coverage if whole.budget and whole.budget.totals.measured else None,
         spark=_spark(objective, tier, course),
         stale=stale,
         group=book.group if book else "",

@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from alerts.models import Alert, Channel, Example, Incident, TimelineEntry
 from connectors.telemetry import LogLine, Span, to_ns
+from slo import maintenance
 from slo.instants import floor
-from slo.models import Flow, Objective
+from slo.models import Flow, Maintenance, Objective
 from telemetry import store
 from telemetry.models import Change, IngestToken, Source
-from tests.make import HOUR, MINUTE, make_flow, make_objective, make_slices, make_source, make_tier
+from tests.make import DAY, HOUR, MINUTE, make_flow, make_objective, make_slices, make_source, make_tier
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOSTILE = "<script>alert(1)</script>\"' onmouseover=x"
@@ -34,6 +35,7 @@ class Shop:
     incident: Incident
     channel: Channel
     token: IngestToken
+    maintenance: Maintenance
 
 
 def make_shop(user: User | None = None) -> Shop:
@@ -45,7 +47,9 @@ def make_shop(user: User | None = None) -> Shop:
     make_slices(objective, lately(2 * HOUR), [(0, 100)] * 110 + [(60, 100)] * 10)
     incident = make_incident(flow)
     Alert.objects.create(tier=tier, state=Alert.State.FIRING, since=lately(5 * MINUTE), incident=incident)
-    return Shop(flow, objective, source, incident, make_channel(), IngestToken.objects.create(name="shop", digest="d"))
+    token = IngestToken.objects.create(name="shop", digest="d")
+    upgrade = maintenance.declare(f"Upgrade {HOSTILE}", lately(-DAY), HOUR, flow=flow)
+    return Shop(flow, objective, source, incident, make_channel(), token, upgrade)
 
 
 def make_incident(flow: Flow, **fields: object) -> Incident:
@@ -108,6 +112,6 @@ def address(pattern: URLPattern, shop: Shop) -> str:
     """The address of this page for the shop's own flow, objective, incident …"""
     known: dict[str, object] = {"slug": shop.flow.slug, "trace_id": TRACE_ID, "kind": "requests"}
     stem = str(pattern.name).split("-")[0]
-    row = {"objective": shop.objective, "source": shop.source, "channel": shop.channel, "token": shop.token}
+    row = {name: getattr(shop, name) for name in ("objective", "source", "channel", "token", "maintenance")}
     known["pk"] = row.get(stem, shop.incident).pk
     return reverse(str(pattern.name), kwargs={name: known[name] for name in pattern.pattern.converters})

@@ -87,7 +87,7 @@ def stored(spans: Sequence[Span], lines: Sequence[LogLine] = ()) -> None:
     store.record_logs(lines)
 
 
-def make_incident(objective: Objective | None = None, **fields: Any) -> Incident:
+def make_incident(objective: Objective | None = None, group: str = "", **fields: Any) -> Incident:
     """Open since noon, five minutes after its onset: 30 of 100 requests a minute fail."""
     objective = objective or make_objective(flow=make_flow("Checkout", team="payments"))
     tier = make_tier(objective)
@@ -103,7 +103,13 @@ def make_incident(objective: Objective | None = None, **fields: Any) -> Incident
     incident = Incident.objects.create(**given | fields)
     numbers = {"burn_long": 50.0, "burn_short": 300.0, "factor": 14.4}
     alert = Alert.objects.create(
-        tier=tier, state="firing", since=NOON, numbers=numbers, reason="50× over 1 h, above 14.4×", incident=incident
+        tier=tier,
+        group=group,
+        state="firing",
+        since=NOON,
+        numbers=numbers,
+        reason="50× over 1 h, above 14.4×",
+        incident=incident,
     )
     Transition.objects.create(
         alert=alert, incident=incident, at=NOON, old="inactive", new="firing", numbers=numbers, reason=alert.reason

@@ -135,5 +135,5 @@ def test_an_open_incident_costs_a_few_queries_and_its_rows_cost_none(
     with django_assert_num_queries(few):
         owner.get("/live/")
     burning_lately("Login")
-    with django_assert_max_num_queries(few + 6):
+    with django_assert_max_num_queries(few + 9):
         owner.get("/live/")

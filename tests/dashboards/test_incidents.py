@@ -9,17 +9,28 @@ import pytest
 from django.test import Client
 
 from alerts import incidents
-from alerts.models import Incident, TimelineEntry
+from alerts.models import Alert, Incident, TimelineEntry
 from dashboards import burn_chart, meters
 from dashboards.burn_chart import Mark
 from dashboards.incident_evidence import Culprit
 from dashboards.incident_story import clauses
 from dashboards.incidents import STOP_POLLING
-from slo.models import AlertRule
+from dashboards.meters import Meter
+from slo.models import Objective
 from telemetry.models import Change
 from tests.dashboards.pages import Page
 from tests.dashboards.requests import TRACE, failed_request, make_example, make_incident, stored, words
-from tests.make import MINUTE, NOON, make_flow, make_objective, make_user, tier
+from tests.make import (
+    MINUTE,
+    NOON,
+    book_of,
+    make_flow,
+    make_groups,
+    make_objective,
+    make_slices,
+    make_user,
+    tier,
+)
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -92,7 +103,7 @@ def test_the_tiles_say_how_much_is_bad_and_what_it_cost(owner: Client):
 def test_each_tier_says_why_it_fires(owner: Client):
     text = shown(owner, make_incident()).text
     assert "Page · 1\u00a0h / 5\u00a0m50×" in text
-    assert "firing: 50× over 1 h, above 14.4×" in text
+    assert "Firing since 2 Mar, 12:00 UTC. 50× over 1\u00a0h and 300× over 5\u00a0min, above 14.4×." in text
 
 
 def test_examples_lead_to_their_failing_span(owner: Client):
@@ -284,10 +295,47 @@ def test_a_meter_is_a_log_scale_up_to_a_complete_outage(rate, place):
     assert meters.scale(rate, 1000) == pytest.approx(place)
 
 
-def test_a_tier_that_was_never_evaluated_has_a_meter():
+def meter_of(objective: Objective, *alerts: Alert) -> Meter:
+    book, until = book_of(objective), objective.measured_until
+    assert until
+    [found] = meters.meters(meters.standings(book, list(objective.tiers.active()), alerts, until))
+    return found
+
+
+def test_a_tier_that_never_fired_has_a_meter_with_the_reason_why_not():
     objective = make_objective(tiers=[tier()])
-    one = meters.meter(AlertRule.objects.get(), objective.target, objective.window)
-    assert (one.burn_long, one.firing, one.reason) == (None, False, "not evaluated yet")
+    make_slices(objective, NOON, [(1, 1000)] * 60)
+    one = meter_of(objective)
+    assert (one.burn_long, one.firing) == (1.0, False)
+    assert one.standing.reason == "1× over 1\u00a0h, not above 14.4×"
+
+
+def test_a_ticket_beside_a_page_is_shown_as_silenced():
+    objective = make_objective(tiers=[tier("ticket")])
+    make_slices(objective, NOON, [(50, 100)] * 60)
+    alert = Alert.objects.create(tier=objective.tiers.get(), state="firing", since=NOON, silenced_since=NOON)
+    assert meter_of(objective, alert).standing.silenced
+
+
+def test_what_froze_by_the_clock_keeps_its_own_sentence():
+    objective = make_objective(tiers=[tier()])
+    make_slices(objective, NOON, [(50, 100)] * 60)
+    late = Alert.objects.create(
+        tier=objective.tiers.get(), state="firing", since=NOON, frozen_since=NOON, reason="Frozen: measured until 13:00"
+    )
+    assert meter_of(objective, late).standing.reason == "Frozen: measured until 13:00"
+
+
+def test_an_incident_of_one_group_shows_that_groups_numbers(owner: Client):
+    objective = make_objective(flow=make_flow("Checkout"), grouping=["region"])
+    eu, us = (("region", "eu"),), (("region", "us"),)
+    make_groups(objective, NOON - timedelta(minutes=60), {eu: [(0, 100)] * 65, us: [(0, 100)] * 55 + [(40, 100)] * 10})
+    page = shown(owner, make_incident(objective, group='{region="us"}'))
+    assert "400of 1,000" in page.text.replace("Bad requests", "")
+    assert '{region="us"}' in page.text
+    assert f"/objectives/{objective.pk}/?group=%7Bregion%3D%22us%22%7D" in page.links
+    drawn = owner.get(f"/incidents/{Incident.objects.get().pk}/chart/").json()
+    assert max(value for value in drawn["columns"][1] if value is not None) == pytest.approx(400)
 
 
 def sentence(**fields: Any) -> str:

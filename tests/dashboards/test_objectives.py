@@ -9,13 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts import tasks
-from alerts.models import Alert
 from slo.models import AlertRule, Objective, Slice
 from slo.tiers import WORKBOOK_TIERS
 from tests.dashboards.everything import HOSTILE, lately
 from tests.dashboards.objective_forms import filled, only
 from tests.dashboards.pages import Page
-from tests.make import DAY, HOUR, MINUTE, make_flow, make_objective, make_slices, make_source, make_tier, make_tiers
+from tests.make import DAY, HOUR, make_flow, make_objective, make_slices, make_source
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
@@ -230,148 +229,3 @@ class TestEditing:
     def test_an_archived_objective_is_not_edited(self, owner: Client) -> None:
         objective = make_objective(archived_at=timezone.now())
         assert owner.get(f"/objectives/{objective.pk}/edit/").status_code == 404
-
-
-class TestArchiving:
-    def test_it_asks_first(self, owner: Client) -> None:
-        objective = make_objective()
-        page = Page(owner.get(f"/objectives/{objective.pk}/archive/"))
-        objective.refresh_from_db()
-        assert "cannot alert" in page.text
-        assert objective.archived_at is None
-
-    def test_history_stays_and_it_can_be_brought_back(self, owner: Client) -> None:
-        objective = make_objective()
-        make_slices(objective, lately(HOUR), [(0, 10)] * 3)
-        owner.post(f"/objectives/{objective.pk}/archive/")
-        objective.refresh_from_db()
-        assert objective.archived_at is not None
-        assert Slice.objects.filter(objective=objective).count() == 3
-        page = Page(owner.get(f"/objectives/{objective.pk}/"))
-        assert "Archived" in page.text
-        owner.post(f"/objectives/{objective.pk}/archive/")
-        objective.refresh_from_db()
-        assert objective.archived_at is None
-
-    def test_it_is_not_brought_back_over_a_name_that_is_taken_by_now(self, owner: Client) -> None:
-        flow = make_flow()
-        objective = make_objective(flow=flow, name="Availability", archived_at=timezone.now())
-        make_objective(flow=flow, name="Availability")
-        response = owner.post(f"/objectives/{objective.pk}/archive/")
-        assert response.status_code == 422
-        assert "has this name" in Page(response).text
-
-
-class TestThePage:
-    def test_it_shows_the_numbers_with_what_they_are_out_of(self, owner: Client) -> None:
-        objective = make_objective("0.99", window=HOUR)
-        make_slices(objective, lately(HOUR), [(0, 100)] * 50 + [(3, 100)] * 10)
-        text = Page(owner.get(f"/objectives/{objective.pk}/")).text
-        assert "99.5000\u202f%target 99\u202f%" in text
-        assert "50.0\u202f%of 60 bad events" in text
-        assert "30of 6,000" in text
-        assert "100.0\u202f%all of it measured" in text
-
-    def test_a_slice_that_was_not_measured_says_why(self, owner: Client) -> None:
-        objective = make_objective(window=HOUR)
-        make_slices(objective, lately(3 * MINUTE), [(0, 10), None, (0, 0)], reason=f"gone {HOSTILE}")
-        page = Page(owner.get(f"/objectives/{objective.pk}/?only=unmeasured"))
-        assert f"Not measured: gone {HOSTILE}" in page.text
-        assert "no traffic" not in page.text
-        assert list(page.offences()) == []
-
-    def test_slices_come_newest_first_and_by_the_page(self, owner: Client) -> None:
-        objective = make_objective(window=HOUR)
-        make_slices(objective, lately(30 * MINUTE), [(0, n) for n in range(1000, 1030)])
-        first = Page(owner.get(f"/objectives/{objective.pk}/")).text
-        second = Page(owner.get(f"/objectives/{objective.pk}/?page=2")).text
-        assert first.index("1,029") < first.index("1,011")
-        assert "1,009" not in first
-        assert "1,009" in second
-
-    def test_a_tier_shows_its_state_and_the_sentence_behind_it(self, owner: Client) -> None:
-        objective = make_objective()
-        make_slices(objective, lately(HOUR), [(50, 100)] * 60)
-        Alert.objects.create(
-            tier=make_tier(objective), state="firing", since=lately(), reason="500× over 1 h and 5 min, above 14.4×"
-        )
-        text = Page(owner.get(f"/objectives/{objective.pk}/")).text
-        assert "500× over 1 h and 5 min, above 14.4×" in text
-        assert "Firing since" in text
-        assert "Paging" in text
-
-    def test_stale_numbers_are_shown_as_stale_with_the_stores_error(self, owner: Client) -> None:
-        objective = make_objective(window=HOUR)
-        make_slices(objective, lately(HOUR), [(0, 100)] * 30)
-        Objective.objects.filter(pk=objective.pk).update(
-            last_error="prom:9090 cannot be reached: nothing listens there."
-        )
-        response = owner.get(f"/objectives/{objective.pk}/live/")
-        page = Page(response)
-        assert "Shown as of" in page.text
-        assert "prom:9090 cannot be reached: nothing listens there." in page.text
-        assert any("data-stale" in attributes for _, attributes in page.tags)
-
-    def test_a_new_one_shows_how_far_its_past_is_measured(self, owner: Client) -> None:
-        objective = make_objective(window=10 * DAY)
-        assert "Measuring the past: 0\u202f%" in Page(owner.get(f"/objectives/{objective.pk}/")).text
-        make_slices(objective, lately(10 * DAY), [(0, 1)] * 5, length=DAY)
-        assert "Measuring the past: 50\u202f%" in Page(owner.get(f"/objectives/{objective.pk}/live/")).text
-
-    @pytest.mark.parametrize(
-        ("fields", "says"),
-        [
-            ({}, "exactly, each event once"),
-            ({"total_expression": "sum(x[{{window}}])", "bad_expression": "y"}, "by its own expression"),
-        ],
-    )
-    def test_it_says_how_it_is_counted_and_shows_the_query(
-        self, owner: Client, fields: dict[str, Any], says: str
-    ) -> None:
-        objective = make_objective(**fields)
-        text = Page(owner.get(f"/objectives/{objective.pk}/")).text
-        assert says in text
-        assert "label_replace(" in text
-
-    def test_more_tiers_and_slices_take_no_more_queries(
-        self, owner: Client, django_assert_max_num_queries: Any
-    ) -> None:
-        objective = make_objective(window=DAY)
-        make_tiers(objective)
-        make_slices(objective, lately(20 * HOUR), [(1, 100)] * 1200)
-        with django_assert_max_num_queries(18):
-            owner.get(f"/objectives/{objective.pk}/")
-        with django_assert_max_num_queries(10):
-            owner.get(f"/objectives/{objective.pk}/live/")
-
-
-class TestCharts:
-    def test_the_budget_falls_to_the_number_on_the_page(self, owner: Client) -> None:
-        objective = make_objective("0.99", window=HOUR)
-        make_slices(objective, lately(HOUR), [(0, 100)] * 30 + [(1, 100)] * 30)
-        drawn = owner.get(f"/objectives/{objective.pk}/chart/budget/").json()
-        left = drawn["columns"][1]
-        assert left[0] == 1
-        assert left[-1] == pytest.approx(0.5)
-        assert left == sorted(left, reverse=True)
-
-    def test_time_that_was_not_measured_is_a_gap(self, owner: Client) -> None:
-        objective = make_objective("0.99", window=HOUR)
-        make_slices(objective, lately(HOUR), [(0, 100)] * 20 + [None] * 20 + [(0, 100)] * 20)
-        assert None in owner.get(f"/objectives/{objective.pk}/chart/budget/").json()["columns"][1]
-
-    def test_the_burn_has_a_line_for_each_window(self, owner: Client) -> None:
-        objective = make_objective("0.99", window=7 * DAY)
-        make_tiers(objective)
-        make_slices(objective, lately(HOUR), [(2, 100)] * 60)
-        drawn = owner.get(f"/objectives/{objective.pk}/chart/burn/").json()
-        assert [line["label"] for line in drawn["series"]] == ["1\u00a0h", "6\u00a0h", "1\u00a0d", "3\u00a0d"]
-        assert drawn["columns"][1][-1] == pytest.approx(2)
-
-    def test_before_the_first_measurement_it_is_empty(self, owner: Client) -> None:
-        objective = make_objective()
-        assert owner.get(f"/objectives/{objective.pk}/chart/budget/").json()["columns"] == [[], []]
-
-    def test_an_unknown_chart_is_not_found(self, owner: Client) -> None:
-        objective = make_objective()
-        assert owner.get(f"/objectives/{objective.pk}/chart/pie/").status_code == 404
