@@ -1,7 +1,7 @@
 """A backtest as people and programs read it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slo import groups, wording
@@ -9,7 +9,6 @@ from slo.absence import Absence
 from slo.backtest import Backtest
 from slo.confidence import lower_bound
 from slo.definition import BudgetAlert, NoDataAlert
-from slo.documents import durations
 from slo.judgement import Rule
 from slo.outcome import Outcome
 from slo.replay import Event
@@ -17,6 +16,13 @@ from slo.spending import Spent
 from slo.states import Policy, Reading
 from slo.tiers import Tier
 from slo.windows import Totals
+
+_UNITS = (
+    ("d", timedelta(days=1)),
+    ("h", timedelta(hours=1)),
+    ("m", timedelta(minutes=1)),
+    ("s", timedelta(seconds=1)),
+)
 
 
 def as_json(backtest: Backtest) -> dict[str, Any]:
@@ -53,11 +59,20 @@ def name(rule: Rule) -> str:
     """`1h/5m`, `budget 50 %`, `no data 15m`."""
     match rule:
         case Tier():
-            return f"{durations.text(rule.long)}/{durations.text(rule.short)}"
+            return f"{_length(rule.long)}/{_length(rule.short)}"
         case BudgetAlert():
             return f"budget {wording.percent(rule.spent)}"
         case NoDataAlert():
-            return f"no data {durations.text(rule.after)}"
+            return f"no data {_length(rule.after)}"
+
+
+def _length(length: timedelta) -> str:
+    """As Prometheus writes it: `5m`, `1h20m`, `3d`."""
+    parts, rest = list[str](), length
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
 
 
 def _group(one: Outcome, policy: Policy) -> dict[str, Any]:
