@@ -54,7 +54,7 @@ def test_a_tier_that_is_taken_off_ends_with_the_next_slice() -> None:
 def test_a_tier_that_is_taken_off_ends_without_slices_too() -> None:
     checkout = watched()
     at = go_on(checkout, [BAD, BAD])
-    take_off(checkout, at)
+    take_off(checkout, at + 20 * SECOND)
     evaluation.evaluate([checkout.pk], now=at + 10 * MINUTE)
     assert the_incident().state == Incident.State.RESOLVED
 
