@@ -41,6 +41,9 @@ class Unordered(Exception):
 
 @dataclass(slots=True)
 class _Sums:
+    """The running totals of a ledger."""
+
+    ledger: int
     bad: float = 0.0
     total: float = 0.0
     measured: float = 0.0
@@ -87,7 +90,7 @@ def prepend(batch: Batch) -> bool:
     ).update(measured_from=edges[0][0])
     if not moved:
         return False
-    books = _books([objective])[objective.pk]
+    books = _books(objective)
     # Locked by the update above, so this is where the ledgers end.
     until = Objective.objects.values_list("measured_until", flat=True).get(pk=objective.pk)
     for book in Ledger.objects.bulk_create(_new_books([batch], {objective.pk: books}, begins=until)):
@@ -138,33 +141,39 @@ def _alike(batches: Iterable[Batch]) -> dict[tuple[datetime | None, datetime], l
 
 def _write(batches: Sequence[Batch]) -> None:
     """The rows of all batches; their objectives still say where their ledgers ended before."""
-    objectives = [batch.objective for batch in batches]
-    books = _books(objectives)
-    sums = _last_sums(objectives)
-    for book in Ledger.objects.bulk_create(_new_books(batches, books)):
-        books[book.objective_id][book.group] = book
+    standing = _standing([batch.objective for batch in batches])
+    for book in Ledger.objects.bulk_create(_new_books(batches, standing)):
+        standing[book.objective_id][book.group] = _Sums(book.pk)
     rows = list[Slice]()
     for batch in batches:
         measured = {groups.text(group): slices for group, slices in batch.slices.items()}
-        for text, book in books[batch.objective.pk].items():
-            slices = measured.get(text) or _unmeasured(batch.edges, ABSENT)
-            rows += _rows(
-                book.pk, slices, sums.get(book.pk) or _Sums(book.base_bad, book.base_total, book.base_measured)
-            )
+        for text, sums in standing[batch.objective.pk].items():
+            rows += _rows(sums, measured.get(text) or _unmeasured(batch.edges, ABSENT))
     Slice.objects.bulk_create(rows, batch_size=_BATCH)
 
 
-def _books(objectives: Iterable[Objective]) -> defaultdict[int, dict[str, Ledger]]:
-    """The ledgers of each objective's generation, by group."""
-    found = defaultdict[int, dict[str, Ledger]](dict)
-    rows = Ledger.objects.filter(objective__in=[one.pk for one in objectives], generation=F("objective__generation"))
-    for book in rows.order_by():
-        found[book.objective_id][book.group] = book
+def _standing(objectives: Iterable[Objective]) -> defaultdict[int, dict[str, _Sums]]:
+    """Where the running totals of each objective's ledgers stand, by group."""
+    rows = Slice.objects.filter(
+        ledger__objective__in=[one.pk for one in objectives],
+        ledger__generation=F("ledger__objective__generation"),
+        end__in={one.measured_until for one in objectives if one.measured_until},
+    )
+    found = defaultdict[int, dict[str, _Sums]](dict)
+    fields = ("ledger__objective_id", "ledger__group", "ledger_id", "running_bad", "running_total", "running_measured")
+    # An objective's newest slice has the highest end among those of all.
+    for objective, group, *sums in rows.order_by("end").values_list(*fields):
+        found[objective][group] = _Sums(*sums)
     return found
 
 
+def _books(objective: Objective) -> dict[str, Ledger]:
+    """The ledgers of the objective's generation, by group."""
+    return {book.group: book for book in Ledger.objects.filter(objective=objective, generation=objective.generation)}
+
+
 def _new_books(
-    batches: Iterable[Batch], known: Mapping[int, Mapping[str, Ledger]], begins: datetime | None = None
+    batches: Iterable[Batch], known: Mapping[int, Mapping[str, object]], begins: datetime | None = None
 ) -> list[Ledger]:
     return [
         Ledger(
@@ -180,31 +189,18 @@ def _new_books(
     ]
 
 
-def _last_sums(objectives: Iterable[Objective]) -> dict[int, _Sums]:
-    """Where the running totals of each ledger stand; those of one that is new are missing."""
-    until = {one.measured_until for one in objectives if one.measured_until}
-    rows = Slice.objects.filter(
-        ledger__objective__in=[one.pk for one in objectives],
-        ledger__generation=F("ledger__objective__generation"),
-        end__in=until,
-    )
-    # An objective's newest slice has the highest end among them.
-    fields = ("ledger_id", "running_bad", "running_total", "running_measured")
-    return {book: _Sums(*sums) for book, *sums in rows.order_by("end").values_list(*fields)}
-
-
 def _unmeasured(edges: Iterable[Interval], reason: str) -> list[Measured]:
     return [Measured(start, end, None, None, reason) for start, end in edges]
 
 
-def _rows(book: int, slices: Iterable[Measured], sums: _Sums) -> Iterator[Slice]:
+def _rows(sums: _Sums, slices: Iterable[Measured]) -> Iterator[Slice]:
     for one in slices:
         if one.total is not None:
             sums.bad += one.bad or 0.0
             sums.total += one.total
             sums.measured += (one.end - one.start).total_seconds()
         yield Slice(
-            ledger_id=book,
+            ledger_id=sums.ledger,
             start=one.start,
             end=one.end,
             bad=one.bad,
@@ -226,4 +222,4 @@ def _before(book: Ledger, slices: Sequence[Measured]) -> list[Slice]:
     book.base_total -= sum(one.total or 0.0 for one in counted)
     book.base_measured -= sum((one.end - one.start).total_seconds() for one in counted)
     book.begins, book.thinned_until = slices[0].start, None
-    return list(_rows(book.pk, slices, _Sums(book.base_bad, book.base_total, book.base_measured)))
+    return list(_rows(_Sums(book.pk, book.base_bad, book.base_total, book.base_measured), slices))

@@ -93,7 +93,7 @@ def test_a_batch_costs_the_same_queries_however_many_objectives_it_has(
     few, many = ([make_objective() for _ in range(count)] for count in (2, 20))
     for objectives in (few, many):
         ledger.append([batch(one, minute(0)) for one in objectives])
-        with django_assert_num_queries(7):  # two of them begin and end the transaction
+        with django_assert_num_queries(6):  # two of them begin and end the transaction
             assert len(ledger.append([batch(one, minute(1)) for one in objectives])) == len(objectives)
 
 
