@@ -7,16 +7,19 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from slo import states, tiers
+from slo import tiers
 from slo.budget import Budget
 from slo.chunks import Chunk
 from slo.counting import Sli
+from slo.definition import Definition
+from slo.history import History
 from slo.instants import floor, round_step
 from slo.measurement import Store, ask
+from slo.periods import Window
+from slo.replay import Event, replay
 from slo.slices import Measured
-from slo.states import Transition
 from slo.tiers import Tier
-from slo.windows import ZERO, Mark, difference
+from slo.windows import Mark, difference
 
 # Enough for a chart and for long windows, few enough to answer while somebody types.
 POINTS = 720
@@ -70,28 +73,30 @@ def preview(
     step = round_step(window, POINTS, settings.SLICE)
     chunk = Chunk(floor(at, step) - step * (window // step), step, window // step)
     slices = ask(store, sli, chunk)
-    marks = _marks(slices)
+    history = History.of(slices)
+    marks = history.marks[1:]
+    draft = Definition("", sli, target, Window(window), tiers=tuple(chosen), budget_alerts=(), no_data=None)
+    events = replay(draft, history, chunk.start, chunk.end)
     budget = Budget(difference(None, marks[-1], window), target, window)
     return Preview(
         budget,
         tuple(slices),
         step,
         tuple((mark.at, _left(mark, marks[-1], target, window)) for mark in marks),
-        tuple(_tier(one, marks, target, window) for one in chosen),
+        tuple(_tier(one, [event for event in events if event.rule == one], target, window) for one in chosen),
     )
 
 
-def _tier(tier: Tier, marks: Sequence[Mark], target: Decimal, window: timedelta) -> TierPreview:
-    transitions = states.replay(marks, tier, target, window)
+def _tier(tier: Tier, events: Sequence[Event], target: Decimal, window: timedelta) -> TierPreview:
     return TierPreview(
         tier,
         tiers.problem(tier, window, target),
         tiers.detection_time(tier, window, target, 1),
-        _episodes(transitions),
+        _episodes(events),
     )
 
 
-def _episodes(transitions: Sequence[Transition]) -> tuple[Episode, ...]:
+def _episodes(transitions: Sequence[Event]) -> tuple[Episode, ...]:
     """Transitions alternate: it fires, it resolves, it fires …"""
     ends = [change.at for change in transitions if change.new == "resolved"]
     starts = [change for change in transitions if change.new == "firing"]
@@ -105,13 +110,3 @@ def _left(mark: Mark, last: Mark, target: Decimal, window: timedelta) -> float |
     if not last.total:
         return 1.0
     return float(1 - Decimal(mark.bad) / (Decimal(last.total) * (1 - target)))
-
-
-def _marks(slices: Sequence[Measured]) -> list[Mark]:
-    marks: list[Mark] = []
-    bad, total, measured = 0.0, 0.0, ZERO
-    for one in slices:
-        if one.total is not None:
-            bad, total, measured = bad + (one.bad or 0.0), total + one.total, measured + (one.end - one.start)
-        marks.append(Mark(one.end, bad, total, measured))
-    return marks

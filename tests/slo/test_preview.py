@@ -59,7 +59,7 @@ def test_it_counts_the_budget_of_the_whole_window() -> None:
 
 def test_an_alert_that_still_fires_has_no_end() -> None:
     found = preview(SLI, TARGET, DAY, scaled_for(DAY), Scripted(lambda at: (50, 100)), NOON)
-    assert [len(one.episodes) for one in found.tiers] == [1, 1, 1]
+    assert [len(one.episodes) for one in found.tiers] == [1, 1, 1, 1]
     assert found.tiers[0].episodes[0].until is None
 
 
