@@ -89,7 +89,7 @@ class MaintenanceForm(Styled, forms.Form):
         max_length=200,
         label="Rule",
         widget=forms.TextInput(attrs={"class": "mono", "placeholder": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"}),
-        help_text="An RFC 5545 recurrence rule, as calendars use it. Only for “a rule of its own”.",
+        help_text="A recurrence rule (RFC 5545), as calendars use it.",
     )
     until = forms.CharField(
         required=False,

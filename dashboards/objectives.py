@@ -1,5 +1,6 @@
 """The page of an objective, its charts, and how one is archived and brought back."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from alerts.models import Incident, Transition
 from alerts.watches import slice_of
 from dashboards import maintenance_facts, objective_charts, objective_plots, objective_standing
 from dashboards.maintenance_facts import Entry
-from slo import ledger
+from slo import ledger, maintenance
 from slo.archive import bring_back
 from slo.counting import promql
 from slo.definitions import sli_of
@@ -63,8 +64,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     objective = _objective(pk)
     live = _live_context(request, objective)
     book, unmeasured = live["now"].book, request.GET.get("only") == "unmeasured"
+    page = Paginator(_slices(book, unmeasured), SLICES_A_PAGE).get_page(request.GET.get("page"))
     context = {
-        "page": Paginator(_slices(book, unmeasured), SLICES_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": _excluded(objective, list(page)),
         "only_unmeasured": unmeasured,
         "promql": _query(objective),
         "slice": slice_of(objective),
@@ -113,6 +116,14 @@ def _slices(book: Ledger | None, unmeasured: bool) -> models.QuerySet[Slice]:
     bad_share = models.F("bad") / NullIf("total", models.Value(0.0))
     slices = Slice.objects.filter(ledger=book).annotate(ratio=bad_share).order_by("-end")
     return slices.filter(total=None) if unmeasured else slices
+
+
+def _excluded(objective: Objective, slices: Sequence[Slice]) -> list[tuple[Slice, bool]]:
+    """Each slice, and whether maintenance takes it out: if it touches it at all."""
+    if not slices:
+        return []
+    taken = maintenance.intervals(objective, slices[-1].start, slices[0].end)
+    return [(one, any(left < one.end and right > one.start for left, right in taken)) for one in slices]
 
 
 def _query(objective: Objective) -> str:

@@ -188,7 +188,8 @@ def span_of(value: timedelta | None) -> str:
     seconds = round(value.total_seconds())
     # A day stays 24 h for nobody but the arithmetic; windows are named the way the workbook names them.
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
-        if seconds >= size and seconds % size == 0:
+        # 16 h 48 min is no number of minutes that anybody knows.
+        if seconds >= size and seconds % size == 0 and seconds // size < 600:
             return f"{seconds // size}{NBSP}{unit}"
     return duration(value)
 

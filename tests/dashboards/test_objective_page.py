@@ -1,5 +1,6 @@
 """The page of an objective: its numbers, its groups, its charts; and archiving it."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -286,6 +287,13 @@ class TestInMaintenance:
         assert "Maintenance from" in text
         assert "Tomorrow" in text
         assert "Another flow" not in text
+
+    def test_slices_that_do_not_count_are_marked(self, owner: Client) -> None:
+        objective = make_objective(window=HOUR)
+        make_slices(objective, lately(10 * MINUTE), [(50, 100)] * 10)
+        maintenance.declare("Upgrade", lately(5 * MINUTE), 90 * timedelta(seconds=1), objective=objective)
+        # One whole, and the one that it only touches.
+        assert Page(owner.get(f"/objectives/{objective.pk}/")).text.count("In maintenance: does not count") == 2
 
     def test_charts_are_shaded_where_nothing_counts(self, owner: Client) -> None:
         objective = make_objective("0.99", window=HOUR)

@@ -33,8 +33,8 @@ def account(owner: Client, objective: Objective, at: datetime, **asked: str) -> 
 
 def test_a_tier_that_fired_shows_the_numbers_and_the_sentence(owner: Client) -> None:
     page = account(owner, make_burst(), NOON + 40 * MINUTE)
-    assert "125×500 of 4,000 bad · 67\u202f% measured" in page.text
-    assert "500×250 of 500 bad · 100\u202f% measured" in page.text
+    assert "125×500 of 4,000 bad67\u202f% measured" in page.text
+    assert "500×250 of 500 bad100\u202f% measured" in page.text
     assert "14.4×" in page.text
     assert "Firing" in page.text
 
