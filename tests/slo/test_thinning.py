@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings as configured
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from slo import ledger, maintenance, thinning
+from config import environment
+from slo import ledger, maintenance, tasks, thinning
 from slo.ledger import Batch
 from slo.models import Ledger, Objective, Slice
 from slo.windows import Totals
@@ -181,3 +183,19 @@ def test_ledgers_of_what_was_counted_long_ago_go() -> None:
     assert Ledger.objects.count() == 2
     thinning.prune(end + 1000 * DAY)
     assert [book.generation for book in Ledger.objects.all()] == [2]
+
+
+def test_the_task_does_both_at_the_instant_that_beat_gives() -> None:
+    objective = make_objective()
+    make_slices(objective, NOON, [(1, 10)] * 120)
+    tasks.thin(LATER.isoformat())
+    assert lengths(objective) == [HOUR] * 2
+    tasks.thin((NOON + 1000 * DAY).isoformat())
+    assert lengths(objective) == [HOUR]
+
+
+@pytest.mark.parametrize("days", ["3.9", "nan", "-1"])
+def test_slices_are_kept_for_as_long_as_alerts_need_them(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRELINE_KEEP_SLICES_DAYS", days)
+    with pytest.raises(ImproperlyConfigured, match="at least 4 days"):
+        environment.days("FIRELINE_KEEP_SLICES_DAYS", 14, least=4)
