@@ -25,7 +25,7 @@ TRACE_LABELS = ("trace_id", "traceID", "traceId", "TraceID")
 # Prometheus refuses more points than this a series.
 MOST_POINTS = 11_000
 # Raw samples are the bulk of all that is read; past this the question is better asked in parts.
-LARGEST_RAW = 96 * 1024 * 1024
+LARGEST_RAW = 48 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
