@@ -14,7 +14,11 @@ class _Dumper(yaml.SafeDumper):
         return self.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
 
     def represent_text(self, text: str) -> yaml.Node:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+        style = "|" if "\n" in text else None
+        # YAML folds these line breaks, unless they are written as escapes.
+        if any(sign in text for sign in "\r\x85\u2028\u2029"):
+            style = '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -8,7 +8,8 @@ from slo import documents
 from slo.documents import files
 from slo.documents.proposal import Change, FlowChange, Proposal, adopt, propose
 
-WORDS = {"create": "created", "change": "changed", "keep": "unchanged"}
+DONE = {"create": "created", "change": "changed", "keep": "unchanged"}
+AHEAD = {"create": "to create", "change": "to change", "keep": "unchanged"}
 
 
 class Command(BaseCommand):
@@ -53,5 +54,6 @@ def _title(change: Change) -> str:
 
 def _summary(proposal: Proposal, dry_run: bool) -> str:
     verbs = [one.verb for one in proposal.objectives]
-    counts = ", ".join(f"{verbs.count(verb)} {verb if dry_run else word}" for verb, word in WORDS.items())
+    words = AHEAD if dry_run else DONE
+    counts = ", ".join(f"{verbs.count(verb)} {word}" for verb, word in words.items())
     return f"Objectives: {counts}."

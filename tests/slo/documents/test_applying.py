@@ -100,7 +100,7 @@ def test_a_dry_run_shows_all_and_changes_nothing(file: Path) -> None:
     make_source()
     said = apply(write(file, slo()), "--dry-run")
     assert "create objective availability of shop" in said
-    assert "Objectives: 1 create, 0 change, 0 keep." in said
+    assert "Objectives: 1 to create, 0 to change, 0 unchanged." in said
     assert not Flow.objects.exists()
     assert not Objective.objects.exists()
 

@@ -15,7 +15,10 @@ from slo.states import Policy
 from slo.tiers import Tier
 
 # YAML cannot hold surrogates; everything else has to survive.
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+texts = st.text(
+    st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("\r\n\x85\u2028\t :#'\"{}[]|>-?&*!%@`,\\")),
+    max_size=40,
+)
 shown = texts.map(str.strip).filter(bool)
 expressions = texts.filter(lambda text: bool(text.strip()))
 metrics = st.one_of(
