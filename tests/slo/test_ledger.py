@@ -1,6 +1,8 @@
 """The ledgers on a real database: strict order, each slice once, from either end, and windows in a few queries."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -8,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from slo import ledger
+from slo import ledger, maintenance
 from slo.groups import Group
 from slo.ledger import Batch, Unordered
 from slo.models import Ledger, Objective, Slice
@@ -363,3 +365,28 @@ def test_a_window_of_30_days_costs_as_much_as_one_of_an_hour(django_assert_num_q
     for length in (HOUR, 30 * DAY):
         with django_assert_num_queries(2):
             ledger.totals(book, end - length, end)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "timeslices", "time_slice": 5 * MINUTE, "time_slice_target": Decimal("0.9")},
+        {"kind": "gauge", "metric": "", "bad_matchers": [], "expression": "queue_length", "threshold": Decimal(10)},
+    ],
+)
+def test_of_time_slices_the_whole_calendar_week_is_known_on_its_first_day(fields: dict[str, Any]) -> None:
+    monday = NOON - 12 * HOUR
+    objective = make_objective(target="0.9", window=7 * DAY, calendar="week", **fields)
+    length = fields.get("time_slice", MINUTE)
+    end = make_slices(objective, monday, [(1, 1)] * 4, length)
+    found = ledger.budget(book_of(objective), end)
+    assert found.expected == 7 * DAY / length
+    assert found.left == pytest.approx(1 - 4 / (0.1 * (7 * DAY / length)))
+    maintenance.declare("Upgrade", monday, length)
+    assert ledger.budget(book_of(objective), end).expected == 7 * DAY / length - 1
+
+
+def test_how_much_of_a_week_of_events_is_to_come_is_not_known() -> None:
+    objective = make_objective(window=7 * DAY, calendar="week")
+    end = make_slices(objective, NOON, [(1, 10)])
+    assert ledger.budget(book_of(objective), end).expected is None
