@@ -38,7 +38,7 @@ ALMOST = 1 - 1e-9
 # How often a firing alert's numbers are written again while nothing else changes.
 REFRESH = timedelta(minutes=1)
 
-type Stretch = tuple[Watch, Sequence[datetime]]
+type Stretch = tuple[Watch, tuple[datetime, ...]]
 
 
 def evaluate(objective_ids: Sequence[int], now: datetime) -> None:
@@ -140,12 +140,13 @@ def _judge(watch: Watch, ends: Sequence[datetime], histories: Mapping[int, Histo
 
 def _histories(portion: Sequence[Stretch]) -> dict[int, History]:
     """What is known of each ledger at all instants that the rules look at; a few queries for each set of instants."""
-    together = defaultdict[frozenset[datetime], list[Watch]](list)
+    together = defaultdict[tuple[int, tuple[datetime, ...]], list[Watch]](list)
     for watch, ends in portion:
-        wanted = frozenset(at for end in ends for at in judgement.instants(watch.definition, end))
-        together[wanted].append(watch)
+        # Those that are judged alike share one definition: see alerts.watches.
+        together[id(watch.definition), ends].append(watch)
     found = dict[int, History]()
-    for wanted, those in together.items():
+    for (_alike, ends), those in together.items():
+        wanted = {at for end in ends for at in judgement.instants(those[0].definition, end)}
         found |= ledger.histories([book for watch in those for book in watch.books], wanted)
     return found
 

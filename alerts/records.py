@@ -14,6 +14,7 @@ from alerts.models import Alert, Cursor, Transition
 from alerts.numbers import numbers_of
 from alerts.watches import Watch
 from slo.judgement import Judged
+from slo.models import AlertRule
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +103,9 @@ def _order(one: Judgement) -> tuple[datetime, bool, str, float]:
 
 
 def _row(watch: Watch, one: Judgement) -> Alert:
-    row = watch.rows[one.judged.rule]
-    alert, _created = Alert.objects.get_or_create(tier=row, group=one.group)
-    alert.tier = row
+    rule = AlertRule.objects.select_related("objective__flow").get(pk=watch.rows[one.judged.rule])
+    alert, _created = Alert.objects.get_or_create(tier=rule, group=one.group)
+    alert.tier = rule
     return alert
 
 

@@ -1,10 +1,11 @@
 """What evaluation knows of objectives before it looks at their slices: loaded for hundreds in a few queries."""
 
-import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import transaction
@@ -13,12 +14,14 @@ from django.db.models import F
 from alerts import retirement
 from alerts.models import Alert, Cursor
 from slo import instants
-from slo.definition import Definition
-from slo.definitions import definition_of, rule_of
+from slo.counting import Sli
+from slo.definition import BudgetAlert, Definition, NoDataAlert
+from slo.definitions import policy_of, rule_of, window_of
 from slo.judgement import Rule
 from slo.models import AlertRule, Ledger, Objective
-
-log = logging.getLogger(__name__)
+from slo.periods import Window
+from slo.states import Policy
+from slo.tiers import Tier
 
 NEW_COUNT = "Taken off: what the objective counts was changed"
 
@@ -27,9 +30,11 @@ NEW_COUNT = "Taken off: what the objective counts was changed"
 class Watch:
     """One objective on its way through the slices that its alerts have not seen."""
 
+    # With those fields only that evaluation needs.
     objective: Objective
     definition: Definition
-    rows: dict[Rule, AlertRule]
+    # The rules' keys.
+    rows: dict[Rule, int]
     # The end of the last slice that was evaluated; moving it asks for this value.
     seen_until: datetime
     # The ledgers of its groups; one without grouping.
@@ -53,52 +58,94 @@ class Watch:
 
 def load(objective_ids: Sequence[int], now: datetime) -> list[Watch]:
     """The active ones of these objectives. An objective that was never evaluated begins at its newest slice."""
-    objectives = list(Objective.objects.active().select_related("flow").filter(pk__in=objective_ids))
+    objectives = list(Objective.objects.active().only(*_NEEDED).filter(pk__in=objective_ids))
     # Before the alerts: with older alerts than the cursor says, a slice would be shown to the wrong state.
     cursors = _cursors(objectives, now)
-    current = [one for one in objectives if cursors[one.pk].generation == one.generation]
-    rules = _by_objective(AlertRule.objects.active().filter(objective__in=current))
-    generations = {one.pk: one.generation for one in current}
-    ledgers = Ledger.objects.filter(objective__in=current, generation=F("objective__generation"))
-    # Not those of a generation that began since the objectives were read.
-    books = _by_objective(book for book in ledgers if book.generation == generations[book.objective_id])
-    alerts = Alert.objects.firing().filter(tier__objective__in=current, tier__archived_at=None)
-    firing = defaultdict[int, list[Alert]](list)
-    for alert in alerts.select_related("tier"):
-        firing[alert.tier.objective_id].append(alert)
-    found = (_watch(one, rules[one.pk], cursors[one.pk], books[one.pk], firing[one.pk]) for one in current)
-    return [watch for watch in found if watch]
+    current = {one.pk: one for one in objectives if cursors[one.pk].generation == one.generation}
+    rules, books, firing = _rules(current), _books(current), _firing(current)
+    return [
+        Watch(
+            objective=one,
+            definition=_definition_of(one, tuple(rules[pk])),
+            rows=rules[pk],
+            seen_until=cursors[pk].evaluated_until,
+            books=books[pk],
+            # A rule that was added since the rules were read is evaluated next time.
+            firing={(rule, alert.group): alert for rule in rules[pk] for alert in firing[rules[pk][rule]]},
+        )
+        for pk, one in current.items()
+    ]
 
 
-def _watch(
-    objective: Objective, rules: list[AlertRule], cursor: Cursor, books: list[Ledger], firing: list[Alert]
-) -> Watch | None:
-    try:
-        definition = definition_of(objective, rules)
-    except ValueError as error:
-        # Measuring it says so on its page; it must not stop the others.
-        log.warning("Objective %s cannot be evaluated: %s", objective.pk, error)
-        return None
-    by_pk = {row.pk: rule_of(row) for row in rules}
-    rows = {by_pk[row.pk]: row for row in rules}
-    for row in rules:
-        row.objective = objective
-    for book in books:
-        book.objective = objective
-    states = dict[tuple[Rule, str], Alert]()
-    for alert in firing:
-        # A rule that was added since the rules were read is evaluated next time.
-        if rule := by_pk.get(alert.tier_id):
-            alert.tier = rows[rule]
-            states[rule, alert.group] = alert
-    return Watch(objective, definition, rows, cursor.evaluated_until, books, states)
+_NEEDED = (
+    "flow_id",
+    "generation",
+    "measured_until",
+    "measured_from",
+    "history_goal",
+    "created_at",
+    "last_error",
+    "time_slice",
+    "target",
+    "window",
+    "calendar",
+    "time_zone",
+    "min_bad",
+    "confidence",
+)
 
 
-def _by_objective[Row: (AlertRule, Ledger)](rows: Iterable[Row]) -> dict[int, list[Row]]:
-    found = defaultdict[int, list[Row]](list)
-    for row in rows:
-        found[row.objective_id].append(row)
+def _rules(objectives: Mapping[int, Objective]) -> dict[int, dict[Rule, int]]:
+    """The active rules of each objective, with their keys."""
+    found = defaultdict[int, dict[Rule, int]](dict)
+    fields = ("objective_id", "pk", "kind", "severity", "long", "short", "budget_share")
+    for objective, pk, *values in AlertRule.objects.active().filter(objective__in=objectives).values_list(*fields):
+        found[objective][_rule(*values)] = pk
     return found
+
+
+@lru_cache(maxsize=10_000)
+def _rule(kind: str, severity: str, long: timedelta, short: timedelta, share: Decimal) -> Rule:
+    return rule_of(AlertRule(kind=kind, severity=severity, long=long, short=short, budget_share=share))
+
+
+def _books(objectives: Mapping[int, Objective]) -> dict[int, list[Ledger]]:
+    found = defaultdict[int, list[Ledger]](list)
+    for book in Ledger.objects.filter(objective__in=objectives, generation=F("objective__generation")):
+        objective = objectives[book.objective_id]
+        # Not those of a generation that began since the objectives were read.
+        if book.generation == objective.generation:
+            book.objective = objective
+            found[book.objective_id].append(book)
+    return found
+
+
+def _firing(objectives: Mapping[int, Objective]) -> dict[int, list[Alert]]:
+    """What fires, by the keys of its rules."""
+    found = defaultdict[int, list[Alert]](list)
+    firing = Alert.objects.firing().filter(tier__objective__in=objectives, tier__archived_at=None)
+    for alert in firing.select_related("tier__objective__flow", "incident"):
+        found[alert.tier_id].append(alert)
+    return found
+
+
+def _definition_of(objective: Objective, rules: tuple[Rule, ...]) -> Definition:
+    return _definition(objective.target, window_of(objective), policy_of(objective), rules)
+
+
+@lru_cache(maxsize=10_000)
+def _definition(target: Decimal, window: Window, policy: Policy, rules: tuple[Rule, ...]) -> Definition:
+    """What rules judge by: the same for all objectives that have it in common, whatever they count."""
+    return Definition(
+        name="",
+        sli=Sli("events"),
+        target=target,
+        window=window,
+        tiers=tuple(rule for rule in rules if isinstance(rule, Tier)),
+        policy=policy,
+        budget_alerts=tuple(rule for rule in rules if isinstance(rule, BudgetAlert)),
+        no_data=next((rule for rule in rules if isinstance(rule, NoDataAlert)), None),
+    )
 
 
 # -- Where evaluation stands

@@ -15,7 +15,7 @@ from alerts import delivery, evaluation, notification, outbox
 from alerts.models import Alert, Channel, Delivery, Incident, Transition
 from slo.definition import BudgetAlert, NoDataAlert
 from slo.models import Objective
-from tests.alerts.cast import BAD, GOOD, SECOND, alert_of, go_on, make_channel, watched
+from tests.alerts.cast import BAD, GOOD, PAGE, SECOND, alert_of, go_on, make_channel, watched
 from tests.alerts.test_notification import fields_of
 from tests.make import HOUR, MINUTE, NOON, make_flow, make_slices
 
@@ -45,6 +45,13 @@ def test_half_of_the_budget_is_noticed_without_an_incident() -> None:
     go_on(checkout, [(1, 100)])
     assert told() == [("noticed", "0.5")]
     assert not Incident.objects.exists()
+
+
+def test_a_spent_budget_does_not_hold_an_incident_open() -> None:
+    checkout = two_hours([PAGE, HALF])
+    go_on(checkout, [BAD] * 3 + [GOOD] * 12)
+    assert alert_of(checkout, "ticket", kind="budget").state == Alert.State.FIRING
+    assert Incident.objects.get().state == Incident.State.RESOLVED
 
 
 def test_shares_that_one_slice_spends_together_are_told_once() -> None:

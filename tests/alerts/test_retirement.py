@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from django.utils import timezone
 
-from alerts import evaluation, retirement
+from alerts import evaluation, incidents, retirement
 from alerts.models import Alert, Cursor, Delivery, Incident, Transition
 from slo.definitions import save_objective
 from slo.models import AlertRule, Objective
@@ -77,12 +77,25 @@ def test_other_counts_begin_at_their_newest_slice() -> None:
     at = go_on(checkout, [BAD, BAD])
     checkout.metric = "orders_total"
     save_objective(checkout, [PAGE])
-    make_slices(checkout, at - HOUR, [BAD] * 50 + [GOOD] * 10)
+    make_slices(checkout, at - HOUR, [GOOD] * 50 + [BAD] * 10)
     evaluation.evaluate([checkout.pk], now=at + 10 * SECOND)
-    assert set(Transition.objects.filter(at__gt=at).values_list("new", flat=True)) == {"resolved"}
+    assert [move.new for move in Transition.objects.order_by("pk")] == ["firing", "resolved"]
     assert Cursor.objects.get().evaluated_until == at
     go_on(checkout, [BAD] * 2)
     assert alert_of(checkout).state == Alert.State.FIRING
+
+
+def test_an_incident_keeps_to_what_was_counted_when_it_fired() -> None:
+    checkout = watched()
+    at = go_on(checkout, [BAD, BAD])
+    before = incidents.impact(the_incident())
+    checkout.metric = "orders_total"
+    save_objective(checkout, [PAGE])
+    make_slices(checkout, at - HOUR, [(0, 7)] * 61)
+    after = incidents.impact(the_incident())
+    assert before is not None
+    assert after is not None
+    assert after.totals == before.totals
 
 
 def take_off(objective: Objective, at: datetime) -> None:
