@@ -39,6 +39,18 @@ def test_a_tier_that_fired_shows_the_numbers_and_the_sentence(owner: Client) -> 
     assert "Firing" in page.text
 
 
+@pytest.mark.parametrize(
+    ("minute", "says"),
+    [
+        (29, "0× over 1\u00a0h, not above 14.4×"),
+        (31, "16.1× over 1\u00a0h, but only 12.6× with 95\u202f% confidence: not above 14.4×"),
+        (32, "31.3× over 1\u00a0h and 200× over 5\u00a0min, above 14.4×: 100 of 3,200 events bad in 1\u00a0h"),
+    ],
+)
+def test_the_example_of_the_documentation(owner: Client, minute: int, says: str) -> None:
+    assert says in account(owner, make_burst(), NOON + minute * MINUTE).text
+
+
 def test_one_that_did_not_fire_says_what_was_missing(owner: Client) -> None:
     text = account(owner, make_burst(), NOON + 29 * MINUTE).text
     assert "0× over 1\u00a0h, not above 14.4×" in text
