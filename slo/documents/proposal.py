@@ -8,7 +8,7 @@ from difflib import unified_diff
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from slo.definition import Definition
@@ -77,9 +77,18 @@ def propose(carried: Carried, source: str = "") -> Proposal:
     return proposal
 
 
-@transaction.atomic
 def adopt(proposal: Proposal) -> None:
-    """Create and change it all, or nothing."""
+    """Create and change it all, or nothing. Raises `ValueError` when somebody else was quicker."""
+    try:
+        _adopt(proposal)
+    except IntegrityError as error:
+        raise ValueError(
+            "Somebody changed these flows or objectives at the same time. Nothing was applied: run it again."
+        ) from error
+
+
+@transaction.atomic
+def _adopt(proposal: Proposal) -> None:
     for change in proposal.changes:
         if isinstance(change, FlowChange):
             change.flow.save()

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write("Nothing was changed: this was a dry run.")
         else:
-            adopt(proposal)
+            _adopt(proposal)
         self.stdout.write(_summary(proposal, options["dry_run"]))
 
     def _show(self, proposal: Proposal) -> None:
@@ -43,6 +43,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{change.verb} {_title(change)}")
             for line in change.lines:
                 self.stdout.write(f"  {line}")
+
+
+def _adopt(proposal: Proposal) -> None:
+    try:
+        adopt(proposal)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def _title(change: Change) -> str:

@@ -17,6 +17,7 @@ from slo import documents
 from slo.definition import Definition
 from slo.definitions import definition_of, save_definition
 from slo.documents import soundness
+from slo.documents.proposal import adopt, propose
 from slo.models import AlertRule, Flow, Objective
 from telemetry.models import Source
 from tests.make import make_flow, make_source
@@ -183,6 +184,18 @@ def test_two_services_of_one_name_are_refused(file: Path) -> None:
         service["metadata"]["displayName"] = "Same"
     with pytest.raises(CommandError, match="Two services are named 'Same'"):
         apply(write(file, *services))
+
+
+def test_all_is_applied_or_nothing(file: Path) -> None:
+    make_source()
+    write(file, slo(), slo(name="latency"))
+    carried = documents.carry({"": file.read_text()})
+    apply(write(file, slo(name="first")))
+    proposal = propose(carried)
+    apply(write(file, slo(name="latency")))
+    with pytest.raises(ValueError, match="Nothing was applied"):
+        adopt(proposal)
+    assert {one.name for one in Objective.objects.all()} == {"first", "latency"}
 
 
 def test_a_folder_is_read_whole(tmp_path: Path) -> None:

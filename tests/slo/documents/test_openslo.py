@@ -217,7 +217,6 @@ def test_a_burn_rate_condition_is_a_tier_and_its_short_window_is_added() -> None
         "AlertPolicy",
         "fast",
         spec={
-            "alertWhenNoData": False,
             "conditions": [{"conditionRef": "burning"}],
             "notificationTargets": [{"targetRef": "mail"}],
         },

@@ -159,6 +159,12 @@ def one(series: str) -> dict[str, Any]:
     return {"labels": series[series.index("{") :], "value": 1}
 
 
+def test_prometheus_does_not_read_thirty_days_of_counters() -> None:
+    rules = {rule["record"]: rule["expr"] for rule in groups(DEFINITION)[0]["rules"]}
+    assert "requests_total" in rules["slo:sli_error:ratio_rate3d"]
+    assert "requests_total" not in rules["slo:sli_error:ratio_rate30d"]
+
+
 def test_events_without_a_single_bad_one_are_all_good(tmp_path: Path) -> None:
     series = [{"series": 'requests_total{code="200"}', "values": "0+60x60"}]
     ratio = f'slo:sli_error:ratio_rate5m{IDS},sloth_window="5m"}}'
