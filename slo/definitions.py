@@ -211,9 +211,22 @@ def _change(objective: Objective) -> None:
 
 
 def _counted(definition: Definition) -> tuple[object, ...]:
-    sli = definition.sli
-    sets = (frozenset(sli.matchers), frozenset(sli.bad_matchers), frozenset(sli.group_by))
-    return *sets, replace(sli, matchers=(), bad_matchers=(), group_by=()), definition.budgeting
+    sli = _essence(definition.sli)
+    sets = (frozenset(sli.matchers), frozenset(sli.bad_matchers), frozenset(definition.sli.group_by))
+    return *sets, replace(sli, matchers=(), bad_matchers=()), definition.budgeting
+
+
+def _essence(sli: Sli) -> Sli:
+    """Without what another kind of SLI left in it."""
+    if sli.by_time:
+        threshold = None if sli.kind == "bool" else sli.threshold
+        comparison = sli.comparison if sli.kind == "gauge" else "lte"
+        return Sli(sli.kind, expression=sli.expression, threshold=threshold, comparison=comparison)
+    if sli.by_expression:
+        return Sli("events", bad_expression=sli.bad_expression, total_expression=sli.total_expression, marks=sli.marks)
+    if sli.kind == "latency":
+        return Sli("latency", sli.metric, sli.matchers, threshold=sli.threshold)
+    return Sli("events", sli.metric, sli.matchers, sli.bad_matchers, marks=sli.marks, bad_metric=sli.bad_metric)
 
 
 def _fields(definition: Definition) -> dict[str, Any]:

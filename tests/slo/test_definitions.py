@@ -189,6 +189,13 @@ def test_the_order_of_matchers_changes_no_event() -> None:
     assert not restarts_ledger(objective, edited)
 
 
+def test_what_another_kind_left_behind_changes_no_event() -> None:
+    objective = make_objective(kind="latency", metric="seconds", bad_matchers=[], threshold=Decimal("0.5"))
+    edited = again(objective)
+    edited.bad_matchers, edited.expression, edited.marks = [{"label": "a", "op": "=", "value": "b"}], "up", "good"
+    assert not restarts_ledger(objective, edited)
+
+
 def test_another_target_name_or_shorter_window_keeps_the_ledger() -> None:
     objective = make_objective()
     end = make_slices(objective, NOON, [(1, 10)])
