@@ -117,8 +117,8 @@ def _event(incident: Incident, delivery: Delivery) -> str:
 
 
 def _which(alert: Alert) -> str:
-    """`Orders succeed`, `Orders succeed{region="eu"}`."""
-    return f"{alert.tier.objective.name}{alert.group}"
+    """`Orders succeed`, `Orders succeed {region="eu"}`."""
+    return f"{alert.tier.objective.name} {alert.group}".rstrip()
 
 
 def tier_words(tier: AlertRule) -> str:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts import evaluation, notification
-from alerts.models import Alert, Delivery, Transition
+from alerts.models import Alert, Delivery, TimelineEntry, Transition
 from slo import groups
 from slo.groups import Group
 from slo.models import Ledger, Objective
@@ -60,6 +60,7 @@ def test_the_incident_and_its_messages_name_the_group() -> None:
     note = notification.compose(Delivery.objects.get(), NOON + 4 * MINUTE)
     assert {fact.name: fact.value for fact in note.facts}["Group"] == "region eu"
     assert note.payload()["objective"]["group"] == {"region": "eu"}
+    assert TimelineEntry.objects.get(icon="bell").title == 'Orders succeed {region="eu"} pages.'
     # Only what its own requests did.
     assert note.payload()["requests"]["total"] == 300
 
