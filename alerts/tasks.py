@@ -4,6 +4,7 @@ Redis only carries work: what is due stands in the database, and the next tick f
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from alerts import delivery, evaluation, examples, outbox, schedule
+from alerts import delivery, evaluation, examples, outbox, retirement, schedule
 from slo import measurement
 
 log = logging.getLogger(__name__)
@@ -35,19 +36,28 @@ def queue(task: "Task[..., Any]", *args: object, expires: float = EXPIRES) -> bo
 def begin_round(instant: str) -> None:
     """Every tick: measure the objectives with a slice that can be asked for by now."""
     now = datetime.fromisoformat(instant)
-    evaluation.retire_archived(now)
-    for objective_id in schedule.to_measure(now):
-        queue(measure, objective_id, instant, expires=settings.SLICE.total_seconds())
+    retirement.retire_archived(now)
+    a_slice = settings.SLICE.total_seconds()
+    for some in schedule.together(schedule.to_measure(now)):
+        queue(measure, some, instant, expires=a_slice)
+    for objective_id in schedule.to_recall(now):
+        queue(recall, objective_id, instant, expires=a_slice)
 
 
 @shared_task(time_limit=300)
-def measure(objective_id: int, instant: str) -> None:
-    """Bring an objective's ledger and alerts up to the instant, then start what follows from it."""
-    more = measurement.advance(objective_id, datetime.fromisoformat(instant))
-    evaluation.evaluate(objective_id, timezone.now())
+def measure(objective_ids: Sequence[int], instant: str) -> None:
+    """Bring ledgers and alerts of some objectives up to the instant, then start what follows from it."""
+    more = measurement.advance(objective_ids, datetime.fromisoformat(instant))
+    evaluation.evaluate(objective_ids, timezone.now())
     _queue_due(timezone.now())
     if more:
-        queue(measure, objective_id, instant)
+        queue(measure, more, instant)
+
+
+@shared_task(time_limit=300)
+def recall(objective_id: int, instant: str) -> None:
+    """Measure some more of an objective's past; the next slice's round asks for what is still missing."""
+    measurement.recall(objective_id, datetime.fromisoformat(instant))
 
 
 @shared_task(time_limit=35)

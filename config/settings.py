@@ -26,6 +26,8 @@ BEHIND_TLS = env.flag("FIRELINE_BEHIND_TLS", BASE_URL.startswith("https://"))
 SLICE = env.seconds("FIRELINE_SLICE_SECONDS", 60)
 # A slice is asked for this long after it ended, so that its last scrape has arrived.
 SETTLE = env.seconds("FIRELINE_SETTLE_SECONDS", 10)
+# An objective that is split by labels keeps a ledger for each of so many groups.
+MOST_GROUPS = env.whole("FIRELINE_MOST_GROUPS", 500)
 # How often to look whether a slice can be asked for: more often than slices end, as beat does not start with one.
 TICK = min(timedelta(seconds=5), max(timedelta(seconds=1), SLICE / 5))
 # Older slices are merged to hours; windows of up to `slo.periods.FINE` need the fine ones, and a day to look back.

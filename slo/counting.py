@@ -24,6 +24,8 @@ MEMORY = timedelta(hours=1)
 WINDOW = "{{window}}"
 
 _PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+# Escaping any other character would make it a pattern like any other.
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -108,6 +110,13 @@ def promql(sli: Sli, slice: timedelta) -> str:
             "total": _increments(total, total, by, slice),
         }
     return " or ".join(f'label_replace({query}, "{ANSWER}", "{name}", "", "")' for name, query in parts.items())
+
+
+def alternatives(label: str, values: Sequence[str]) -> Matcher:
+    """Any of these values, in the one form that Prometheus looks up instead of trying a pattern on every value."""
+    if len(values) == 1:
+        return Matcher(label, "=", values[0])
+    return Matcher(label, "=~", "|".join(_SPECIAL.sub(r"\\\g<0>", value) for value in values))
 
 
 def selector(metric: str, matchers: Iterable[Matcher] = ()) -> str:

@@ -1,92 +1,224 @@
-"""Measuring: asks an objective's store about the slices that are due, and appends the answer to its ledger."""
+"""Measuring: asks stores about the slices that are due, for many objectives at once, and appends the answers."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
 
 from django.conf import settings
 
-from connectors.errors import Refused, StoreError, TimedOut, TooMuch
-from slo import chunks, ledger
-from slo.answers import Series, joined_lead, slices_of
-from slo.chunks import Chunk
-from slo.counting import Sli, promql
-from slo.definitions import sli_of
-from slo.models import Objective
+from connectors.errors import Refused, StoreError, TooMuch
+from slo import chunks, groups, ledger, reading, verdicts
+from slo.chunks import Chunk, Lengths
+from slo.counting import Sli
+from slo.definitions import budgeting_of, history_goal, sli_of, window_of
+from slo.groups import Group
+from slo.ledger import Batch
+from slo.models import Ledger, Objective
+from slo.reading import Read, Store
 from slo.slices import Measured
 from telemetry import sources
+from telemetry.models import Source
 
-# Bounds the work of one call, so that a long backfill does not keep a worker from live slices.
-QUERIES = 4
-# A query that was too much for the store is asked again for this part of it.
-SMALLER = 4
-
-
-class Store(Protocol):
-    """What is asked: `connectors.prometheus.Prometheus`, say. Raises `connectors.errors.StoreError`."""
-
-    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]: ...
+# Bounds the work of one call, so that catching up does not keep a worker from live slices.
+ROUNDS = 4
+# Days of the past that one call reads.
+STRETCHES = 6
 
 
-def advance(objective_id: int, now: datetime, store: Store | None = None) -> bool:
-    """Measure what is due at `now`, in order, with a few queries; whether more is due.
+def advance(objective_ids: Sequence[int], now: datetime, store: Store | None = None) -> list[int]:
+    """Measure what is due at `now`, in order; the objectives of which more is due.
 
-    A slice is due `settings.SETTLE` after it ended. A new objective begins with the history of its whole window.
-    When the store cannot answer, no slice is written: the objective says why in `last_error`, and the next call
-    begins where this one stopped. No lock is held while the store is asked; of two workers one appends.
+    A slice is due `settings.SETTLE` after it ended. Objectives of one store whose next slices are the same are asked
+    for together. A new objective begins with the last hours; its past follows by `recall`. When the store cannot
+    answer, no slice is written: the objective says why in `last_error`, and the next call begins where this one
+    stopped. No lock is held while a store is asked; of two workers one appends.
     """
+    chosen = Objective.objects.active().select_related("source").filter(pk__in=objective_ids)
+    late = list[int]()
+    for source, together in _by_source(chosen):
+        with _client(source, together, now, store) as client:
+            late += _catch_up(together, now, client)
+    return late
+
+
+def recall(objective_id: int, now: datetime, store: Store | None = None) -> bool:
+    """Measure some of the past before an objective's ledgers, the newest first; whether more of it is missing."""
     objective = Objective.objects.active().select_related("source").filter(pk=objective_id).first()
     if objective is None:
         return False
+    with _client(objective.source, [objective], now, store) as client:
+        for chunk in islice(_past(objective), STRETCHES):
+            answer = _answers([objective], chunk, client, now).get(objective.pk)
+            if answer is None or not ledger.prepend(_condensed(objective, answer, chunk)):
+                return False
+    return any(_past(objective))
+
+
+def lengths_of(objective: Objective) -> Lengths:
+    """How long the objective's slices are."""
+    by_time = sli_of(objective).by_time
+    return chunks.lengths(settings.SLICE, None if by_time else budgeting_of(objective).length)
+
+
+def _by_source(objectives: Iterable[Objective]) -> Iterable[tuple[Source, list[Objective]]]:
+    found = defaultdict[int, list[Objective]](list)
+    for one in objectives:
+        found[one.source_id].append(one)
+    return [(together[0].source, together) for together in found.values()]
+
+
+@contextmanager
+def _client(source: Source, objectives: Sequence[Objective], now: datetime, store: Store | None) -> Iterator[Store]:
+    """The store to ask. What goes wrong before the first question is recorded like a question without an answer."""
+    if store is not None:
+        yield store
+        return
     try:
-        if store is not None:
-            return _advance(objective, now, store)
-        with sources.client(objective.source) as client:
-            return _advance(objective, now, client)
+        with sources.client(source) as client:
+            yield client
     except StoreError as error:
-        # A store that refuses this question may answer all others: that is not the source's fault.
-        if not isinstance(error, Refused | TooMuch):
-            sources.record_error(objective.source, error, now)
-        _record(objective, str(error), now)
-    except ValueError as error:
-        _record(objective, f"The objective cannot be counted: {error}", now)
-    return False
+        _blame(source, error, now)
+        for one in objectives:
+            _record(one, str(error), now)
 
 
-def ask(store: Store, sli: Sli, chunk: Chunk) -> list[Measured]:
-    """The slices of `chunk`, by one range query. Raises `StoreError`."""
-    answer = store.range(promql(sli, chunk.length), chunk.first_end, chunk.end, chunk.length)
-    return slices_of(sli, chunk, answer)
+# -- The newest slices
+def _catch_up(objectives: Sequence[Objective], now: datetime, store: Store) -> list[int]:
+    waiting = list(objectives)
+    for _ in range(ROUNDS):
+        due = _due(waiting, now)
+        if not due:
+            return []
+        waiting = [one for chunk, together in due.items() for one in _append(together, chunk, store, now)]
+    return [one.pk for together in _due(waiting, now).values() for one in together]
 
 
-def _advance(objective: Objective, now: datetime, store: Store) -> bool:
-    sli, most = sli_of(objective), chunks.MOST_POINTS
-    for query in range(1, QUERIES + 1):
-        chunk = _following(objective, now, most)
+def _due(objectives: Iterable[Objective], now: datetime) -> Mapping[Chunk, list[Objective]]:
+    found = defaultdict[Chunk, list[Objective]](list)
+    for one in objectives:
+        length = lengths_of(one)
+        until = one.measured_until or chunks.beginning(now, length)
+        if chunk := chunks.following(until, now, length, settings.SETTLE):
+            found[chunk].append(one)
+    return found
+
+
+def _append(objectives: Sequence[Objective], chunk: Chunk, store: Store, now: datetime) -> list[Objective]:
+    """The objectives whose ledgers got the chunk."""
+    answers = _answers(objectives, chunk, store, now)
+    answered = [one for one in objectives if one.pk in answers]
+    if not answered:
+        return []
+    _aim([one for one in answered if one.history_goal is None], now)
+    mine = ledger.append([Batch(one, answers[one.pk], chunk.slices()) for one in answered])
+    return [one for one in answered if one.pk in mine]
+
+
+def _aim(objectives: Iterable[Objective], now: datetime) -> None:
+    """Say how far back the past of new objectives is to be measured."""
+    for one in objectives:
+        one.history_goal = history_goal(window_of(one), now)
+        Objective.objects.filter(pk=one.pk, generation=one.generation, history_goal=None).update(
+            history_goal=one.history_goal
+        )
+
+
+# -- The past
+def _past(objective: Objective) -> Iterator[Chunk]:
+    """What is still to be asked for, as the objective's ledgers grow backwards."""
+    while objective.measured_from and objective.history_goal:
+        chunk = chunks.preceding(objective.measured_from, objective.history_goal, lengths_of(objective))
         if chunk is None:
-            return False
+            return
+        yield chunk
+
+
+def _condensed(objective: Objective, answer: Mapping[Group, Sequence[Measured]], chunk: Chunk) -> Batch:
+    """A stretch of which nothing is known, such as the time before the store's memory, is one long slice."""
+    if any(one.total is not None for slices in answer.values() for one in slices):
+        return Batch(objective, answer, chunk.slices())
+    whole = {
+        group: [Measured(chunk.start, chunk.end, None, None, slices[-1].reason)] for group, slices in answer.items()
+    }
+    return Batch(objective, whole, [(chunk.start, chunk.end)])
+
+
+# -- Questions and answers
+def _answers(
+    objectives: Sequence[Objective], chunk: Chunk, store: Store, now: datetime
+) -> dict[int, Mapping[Group, Sequence[Measured]]]:
+    """The slices of `chunk` by objective and group; for those without, `last_error` says why."""
+    by_pk = {one.pk: one for one in objectives}
+    found = reading.read(store, _slis(objectives, now), chunk)
+    answers = {pk: answer for pk, answer in found.items() if not isinstance(answer, Exception)}
+    errors = {pk: answer for pk, answer in found.items() if isinstance(answer, Exception)}
+    for pk, error in errors.items():
+        _record(by_pk[pk], _sentence(error), now)
+    if objectives:
+        _note_source(objectives[0].source, bool(answers), errors.values(), now)
+    return {pk: _kept(by_pk[pk], answer) for pk, answer in answers.items()}
+
+
+def _slis(objectives: Iterable[Objective], now: datetime) -> dict[int, Sli]:
+    found = dict[int, Sli]()
+    for one in objectives:
         try:
-            slices = ask(store, sli, chunk)
-        except (TooMuch, TimedOut):
-            if chunk.count == 1 or query == QUERIES:
-                raise
-            most = max(1, chunk.count // SMALLER)
-            continue
-        sources.record_answer(objective.source, now)
-        if not _append(objective, slices):
-            return False
-    return _following(objective, now, most) is not None
+            found[one.pk] = sli_of(one)
+        except ValueError as error:
+            _record(one, _sentence(error), now)
+    return found
 
 
-def _following(objective: Objective, now: datetime, most: int) -> Chunk | None:
-    measured_until = objective.measured_until or chunks.beginning(now, objective.window, settings.SLICE)
-    return chunks.following(measured_until, now, settings.SLICE, settings.SETTLE, most)
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreError) else f"The objective cannot be counted: {error}"
 
 
-def _append(objective: Objective, slices: list[Measured]) -> bool:
-    if slices[0].total is None and not ledger.has_measured(objective):
-        slices = joined_lead(slices)
-    return ledger.append(objective, slices)
+def _kept(objective: Objective, answer: Read) -> Mapping[Group, Sequence[Measured]]:
+    """The answer as the ledger takes it: time slices judged, not more groups than are kept."""
+    budgeting = budgeting_of(objective)
+    judged = {group: verdicts.judged(budgeting, slices) for group, slices in answer.items()}
+    return _bounded(objective, judged) if objective.grouping else judged
+
+
+def _bounded(objective: Objective, answer: dict[Group, list[Measured]]) -> dict[Group, list[Measured]]:
+    """Groups that have a ledger stay; of new ones those with the most events, as many as there is room for."""
+    kept = Ledger.objects.filter(objective=objective, generation=objective.generation).values_list("group", flat=True)
+    known = set(kept)
+    new = [group for group in answer if groups.text(group) not in known]
+    room = max(0, settings.MOST_GROUPS - len(known))
+    new.sort(key=lambda group: -sum(one.total or 0 for one in answer[group]))
+    _say_overflow(objective, len(known) + len(new))
+    return {group: slices for group, slices in answer.items() if group not in new[room:]}
+
+
+def _say_overflow(objective: Objective, count: int) -> None:
+    most = settings.MOST_GROUPS
+    sentence = (
+        f"It has {count} groups, but only {most} are measured: those that came first, then those with the most "
+        "events. Group by labels with fewer values, or choose fewer series."
+        if count > most
+        else ""
+    )
+    if objective.overflow != sentence:
+        objective.overflow = sentence
+        Objective.objects.filter(pk=objective.pk, generation=objective.generation).update(overflow=sentence)
+
+
+# -- What went wrong
+def _note_source(source: Source, answered: bool, errors: Iterable[Exception], now: datetime) -> None:
+    if answered:
+        sources.record_answer(source, now)
+    # A store that refuses one question may answer all others: that is not the source's fault.
+    faults = [error for error in errors if isinstance(error, StoreError) and not isinstance(error, Refused | TooMuch)]
+    if faults:
+        _blame(source, faults[0], now)
+
+
+def _blame(source: Source, error: StoreError, now: datetime) -> None:
+    if not isinstance(error, Refused | TooMuch):
+        sources.record_error(source, error, now)
 
 
 def _record(objective: Objective, error: str, now: datetime) -> None:
