@@ -46,6 +46,7 @@ def _policy(policy: Value, library: Library, window: timedelta, alerting: Alerti
         )
         if not target.is_text and target["targetRef"] and (named := library.find(*_target(target))):
             named.document.used = True
+        target.dismiss()
     if not spec["alertWhenBreaching"].flag(default=True):
         alerting.losses.append(f"{spec['alertWhenBreaching'].place}: the policy never alerts on a burn rate: left out.")
         return
@@ -76,7 +77,8 @@ def _tier(spec: Value, notes: dict[str, Value], window: timedelta, losses: list[
     if condition["kind"].text("burnrate") != "burnrate":
         raise condition["kind"].error("Fireline alerts on burn rates: write burnrate.")
     if condition["op"].text("gt") not in ("gt", "gte"):
-        raise condition["op"].error("A burn rate is a problem when it is high: write gt or gte.")
+        # OpenSLO's own examples say lte, and mean the opposite.
+        losses.append(f"{condition['op'].place}: a burn rate is a problem when it is high, so this was read as gt.")
     long = condition["lookbackWindow"].read(durations.parse)
     if annotations.SHORT in notes:
         short = notes[annotations.SHORT].read(durations.parse)

@@ -99,6 +99,7 @@ def _sli(slo: Value, losses: list[str]) -> Sli | None:
         return indicators.of_ratio(rates.windowed(query.text()), answers_good=False)
     if plugin := sli["plugin"]:
         losses.append(f"{plugin.place}: {PLUGIN}")
+        slo.dismiss()
         return None
     raise sli.error("An SLO needs events with their queries, or a raw one.")
 

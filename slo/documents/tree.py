@@ -32,6 +32,8 @@ class Document:
     number: int
     title: str = ""
     asked: set[str] = field(default_factory=set)
+    # Paths of which everything below has been spoken of.
+    dismissed: set[str] = field(default_factory=set)
     # Whether another document refers to it.
     used: bool = False
 
@@ -131,6 +133,10 @@ class Value:
     def is_text(self) -> bool:
         return bool(self) and isinstance(self.node, ScalarNode)
 
+    def dismiss(self) -> None:
+        """Leave it out with all that it holds, after something was said of it."""
+        self.document.dismissed.add(self.path)
+
     def unread(self) -> Iterator[str]:
         """The places of all fields nobody asked for."""
         yield from _unread(self, frozenset())
@@ -200,7 +206,7 @@ def _yaml_problem(error: yaml.YAMLError, file: str) -> str:
 
 
 def _unread(value: Value, above: frozenset[int]) -> Iterator[str]:
-    if id(value.node) in above:
+    if id(value.node) in above or value.path in value.document.dismissed:
         return
     above |= {id(value.node)}
     for path, node in _children(value):

@@ -15,7 +15,7 @@ from slo.documents.tree import Unreadable
 from slo.periods import Window
 from slo.tiers import Tier, scaled_for
 from tests.make import DAY, HOUR, MINUTE
-from tests.slo.documents.samples import REQUESTS, document, gauge, query, ratio, slo, text
+from tests.slo.documents.samples import ERRORS, REQUESTS, document, gauge, query, ratio, slo, text
 
 SHOP = Matcher("service", "=", "shop")
 BURNING = {
@@ -135,6 +135,16 @@ def test_an_sli_may_stand_in_a_document_of_its_own() -> None:
     assert carried.losses == []
 
 
+def test_the_sum_of_counters_is_counted_as_the_counters_are() -> None:
+    assert read(slo(indicator=ratio(f"sum({ERRORS})", f"sum({REQUESTS})"))) == read(slo())
+
+
+def test_labels_may_have_several_values() -> None:
+    labelled = slo()
+    labelled["metadata"]["labels"] = {"team": "sales", "env": ["prod", "dev"]}
+    assert read(labelled).labels == {"team": "sales", "env": "prod, dev"}
+
+
 # -- Windows and budgets
 @pytest.mark.parametrize(
     ("window", "expected"),
@@ -232,6 +242,19 @@ def test_a_burn_rate_condition_is_a_tier_and_its_short_window_is_added() -> None
     assert "short window of 5m was added" in said
     assert "Fireline has no delay" in said
     assert "Notifications" in said
+
+
+def test_a_condition_as_in_openslos_examples_alerts_on_high_burn_rates() -> None:
+    condition = {"metadata": {"name": "c"}, "spec": {"severity": "page", "condition": BURNING | {"op": "lte"}}}
+    mail = {"kind": "AlertNotificationTarget", "metadata": {"name": "mail"}, "spec": {"target": "email"}}
+    policy = {"metadata": {"name": "p"}, "spec": {"conditions": [condition], "notificationTargets": [mail]}}
+    carried = carry(slo(alertPolicies=[policy]))
+    assert len(carried.definitions[0].tiers) == 1
+    assert [loss.split(", ")[-1].split(":")[0] for loss in carried.losses] == [
+        "spec.alertPolicies[0].spec.notificationTargets[0]",
+        "spec.alertPolicies[0].spec.conditions[0].spec.condition.op",
+        "spec.alertPolicies[0].spec.conditions[0].spec.condition",
+    ]
 
 
 def test_policies_may_stand_inline_with_their_short_window_annotated() -> None:
