@@ -75,18 +75,16 @@ class Counts:
 
     def at_most(self, rows: Sequence[int], limit: float) -> Floats:
         """How many of the events that native histograms counted in each slice were at most `limit`."""
-        steps, chosen = self._steps, np.isin(self._steps.series, rows)
-        where = np.flatnonzero(chosen)
-        series = self.fetched.series
-        good = np.fromiter(
-            chain.from_iterable((one.at_most(limit) for one in series[row].histograms or ()) for row in sorted(rows)),
-            np.float64,
-        )
+        leaders = np.unique(self._leader[np.asarray(rows, np.int64)])
+        steps, series = self._steps, self.fetched.series
+        where = np.flatnonzero(np.isin(steps.series, leaders))
+        found = (one for row in leaders.tolist() for one in series[row].histograms or ())
+        good = np.fromiter((one.at_most(limit) for one in found), np.float64)
         # Buckets merge when a histogram grows, which moves what is interpolated, but never past all events.
         grown = np.where(steps.anew[where], good, good - np.concatenate(([0.0], good[:-1])))
         added = np.zeros(len(steps.at))
         added[where] = np.clip(grown, 0, steps.added[where])
-        return np.asarray(self._tabled(added)[np.unique(rows)].sum(axis=0))
+        return np.asarray(self._tabled(added)[leaders].sum(axis=0))
 
     def there(self, rows: Sequence[int]) -> Bools:
         """In which slices any of the series was there: scraped in it, or not yet due again."""
@@ -181,12 +179,16 @@ class Counts:
         names = replicas.labels_of_replicas(self._targets.with_several(), series)
         steps, ends = self._steps, np.cumsum([len(one.times) for one in series])
         for numbers in replicas.copies(series, names):
+            longest = max(numbers, key=lambda number: len(series[number].times))
+            self._leader[numbers] = longest
+            if series[longest].histograms is not None:
+                # Buckets of several copies cannot be merged: the longest counts alone.
+                continue
             where = np.concatenate([np.arange(ends[n] - len(series[n].times), ends[n]) for n in numbers])
             where = where[np.argsort(steps.at[where], kind="stable")]
             columns = (steps.at, steps.series, steps.value, steps.anew, steps.first)
             rows = zip(*(column[where].tolist() for column in columns), strict=True)
-            self._leader[numbers] = numbers[0]
             self._table[numbers] = 0
             for at, added in replicas.merged(rows):
                 if at > 0:
-                    self._table[numbers[0], (at - 1) // self._length] += added
+                    self._table[longest, (at - 1) // self._length] += added

@@ -65,8 +65,10 @@ def _same(groups: Sequence[Sequence[int]], series: Sequence[Samples]) -> bool:
     """Whether copies have values that could be one counter's: no further apart than both of them move."""
     pairs = [(series[one].values, series[other].values) for one, other, *_ in groups]
     telling = [pair for pair in pairs if any(map(max, pair))][:ENOUGH]
-    apart = sum(
-        max(min(one), min(other)) - min(max(one), max(other)) > max(one) - min(one) + max(other) - min(other)
-        for one, other in telling
-    )
-    return bool(telling) and apart <= DOUBTFUL * len(telling)
+    return bool(telling) and sum(_apart(*pair) for pair in telling) <= DOUBTFUL * len(telling)
+
+
+def _apart(one: Sequence[float], other: Sequence[float]) -> bool:
+    gap = max(min(one), min(other)) - min(max(one), max(other))
+    # One event more: between the scrapes of a counter that hardly moves.
+    return gap > max(one) - min(one) + max(other) - min(other) + 1

@@ -1,7 +1,6 @@
 """Fetches the raw samples that a chunk of slices is counted from, and what tells births, gaps and restarts apart."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from slo import counting
 from slo.chunks import Chunk
 from slo.counting import Matcher
 from slo.counts import Counts
-from slo.targets import Target, target_of
+from slo.targets import Target, interval, target_of
 
 # A series may be this old when a slice begins and still be known: as long as Prometheus itself looks back.
 LOOKBACK = timedelta(minutes=5)
@@ -22,9 +21,12 @@ LOOKBACK = timedelta(minutes=5)
 MEMORY = timedelta(days=1)
 # Targets vanish together (a network, Prometheus itself): few instants tell when all of them were last seen.
 MOST_LOOKUPS = 12
+# A scrape that takes so many intervals to come is late.
+LATE = 1.5
 # More names than this in a selector cost more than the series that they leave out.
 MOST_NAMES = 100
 UP, STARTED = "up", "process_start_time_seconds"
+TELLING = counting.alternatives("__name__", (UP, STARTED))
 
 
 class Points(Protocol):
@@ -62,6 +64,16 @@ class Fetched:
         """What each series counted in each slice; reckoned once for all objectives that share the samples."""
         return Counts(self)
 
+    @property
+    def late(self) -> bool:
+        """Whether no target has the scrapes yet that its usual interval brings before the chunk's end.
+
+        A store behind remote write may lag. What arrives once a slice was counted would be lost, so it is better to
+        wait for a while; targets that are gone, or a Prometheus that was down, look the same for good.
+        """
+        end = self.chunk.end.timestamp()
+        return bool(self.ups) and all(one.times[-1] + LATE * interval(one.times) / 1000 < end for one in self.ups)
+
 
 def fetch(store: Store, selector: str, chunk: Chunk) -> Fetched:
     """All that the series of `selector` (`metric{…}`) need to be counted in `chunk`. Raises `StoreError`.
@@ -93,8 +105,7 @@ def joined(parts: Sequence[Fetched]) -> Fetched:
 def _targets(store: Store, fetched: Fetched, start: datetime, end: datetime) -> None:
     targets = {target_of(one.labels) for one in fetched.series} - {("", "")}
     if targets:
-        names = Matcher("__name__", "=~", f"{UP}|{STARTED}")
-        _sort(fetched, store.raw(counting.selector("", (names, *_matchers(targets))), start, end))
+        _sort(fetched, store.raw(counting.selector("", (TELLING, *_matchers(targets))), start, end))
 
 
 def _sort(fetched: Fetched, found: Iterable[Samples]) -> None:
@@ -133,11 +144,12 @@ def _recall(store: Store, selector: str, fetched: Fetched, targets: set[Target],
     for at, target in _last_seen(store, selector, scraped, targets - scraped, until):
         seen.setdefault(at, set()).add(target)
     for at in sorted(seen, reverse=True)[:MOST_LOOKUPS]:
-        named = _matchers(seen[at])
-        _prepend(fetched.series, store.raw(narrowed(selector, named), at - LOOKBACK, at))
-        names = Matcher("__name__", "=~", f"{UP}|{STARTED}")
+        named = tuple(_matchers(seen[at]))
+        # A little more: where a range holds its start, its end may be one stretch late.
+        start = at - LOOKBACK - timedelta(seconds=1)
+        _prepend(fetched.series, store.raw(narrowed(selector, named), start, at))
         older = Fetched(fetched.chunk, [])
-        _sort(older, store.raw(counting.selector("", (names, *named)), at - LOOKBACK, at))
+        _sort(older, store.raw(counting.selector("", (TELLING, *named)), start, at))
         _prepend(fetched.ups, older.ups)
         _prepend(fetched.starts, older.starts)
 
@@ -182,4 +194,4 @@ def _matchers(targets: Iterable[Target]) -> Iterator[Matcher]:
     """Choose these targets, and perhaps some others; for a while a longer selector is cheaper than more series."""
     for label, values in zip(("job", "instance"), map(sorted, map(set, zip(*targets, strict=True))), strict=True):
         if len(values) <= MOST_NAMES:
-            yield Matcher(label, "=~", "|".join(map(re.escape, values)))
+            yield counting.alternatives(label, values)

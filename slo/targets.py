@@ -48,7 +48,7 @@ class Targets:
         )
         self._restarts = np.sort(keys)
         # The last is for series without a target.
-        self.intervals = np.array([*(_interval(one.times) for one in ups), USUAL_INTERVAL], np.int64)
+        self.intervals = np.array([*(interval(one.times) for one in ups), USUAL_INTERVAL], np.int64)
         fresh = _fresh(ups, own)
         self._fresh = np.full(len(ups) + 1, NEVER)
         self._fresh[[*fresh]] = milliseconds(fresh.values(), origin)
@@ -108,7 +108,7 @@ def _moves(one: Samples) -> Iterator[float]:
             yield at
 
 
-def _interval(times: Sequence[float]) -> int:
+def interval(times: Sequence[float]) -> int:
     """The usual time between two scrapes, in milliseconds."""
     gaps = sorted(later - earlier for earlier, later in pairwise(times[-9:]))
     return round(gaps[len(gaps) // 2] * 1000) if gaps else USUAL_INTERVAL
