@@ -8,34 +8,54 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Line:
-    labels: Mapping[str, str]
-    points: Sequence[tuple[datetime, float]]
+from connectors.prometheus import Series
+from connectors.raw_samples import Samples
+from slo.instants import floor
 
 
 type Counted = Callable[[datetime], tuple[float, float] | None]
 
+_TARGET = {"job": "shop", "instance": "a"}
+_EVERY = timedelta(minutes=1)
+
 
 @dataclass
 class Scripted:
-    """Answers what `counted` says for each instant; remembers how it was asked; does `meanwhile` before it answers."""
+    """A store with one target, scraped every minute, whose `requests_total` grows by what `counted` says.
+
+    `counted` is asked for each scrape: how many of how many requests failed since the last one, or `None` when the
+    series is not there. Remembers the stretches it was asked about; does `meanwhile` before it answers.
+    """
 
     counted: Counted = lambda at: (1, 10)
     meanwhile: Callable[[int], object] = lambda count: None
-    asked: list[tuple[datetime, datetime, timedelta]] = field(default_factory=list)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
 
-    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Line]:
-        self.asked.append((start, end, step))
-        count = (end - start) // step + 1
-        self.meanwhile(count)
-        found = [(at, self.counted(at)) for at in (start + n * step for n in range(count))]
-        known = [(at, counts) for at, counts in found if counts]
-        return [
-            Line({"fireline": "bad"}, [(at, bad) for at, (bad, _) in known]),
-            Line({"fireline": "total"}, [(at, total) for at, (_, total) in known]),
-        ]
+    def raw(self, selector: str, start: datetime, end: datetime) -> list[Samples]:
+        scrapes = self._scrapes(start, end)
+        if "process_start_time_seconds" in selector:
+            return [self._series("up", {}, [(at, 1.0) for at in scrapes])]
+        self.asked.append((start, end))
+        self.meanwhile(len(scrapes))
+        found, bad, good = list[tuple[datetime, float, float]](), 0.0, 0.0
+        for at in scrapes:
+            if counts := self.counted(at):
+                bad, good = bad + counts[0], good + counts[1] - counts[0]
+                found.append((at, bad, good))
+        lines = (("500", [(at, bad) for at, bad, _ in found]), ("200", [(at, good) for at, _, good in found]))
+        return [self._series("requests_total", {"code": code}, points) for code, points in lines if points]
+
+    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Series]:
+        """How many samples there are, before a long stretch is asked for; or when a target was last seen: never."""
+        return []
+
+    def _scrapes(self, start: datetime, end: datetime) -> list[datetime]:
+        first = floor(start, _EVERY) + _EVERY
+        return [first + n * _EVERY for n in range((end - first) // _EVERY + 1)]
+
+    def _series(self, name: str, labels: Mapping[str, str], points: Sequence[tuple[datetime, float]]) -> Samples:
+        own = {"__name__": name, **_TARGET, **labels}
+        return Samples(own, [at.timestamp() for at, _ in points], [value for _, value in points])
 
 
 @contextmanager
