@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.errors import StoreError
 from slo import reading, verdicts
 from slo.chunks import Chunk
 from slo.definition import Definition
@@ -86,7 +85,7 @@ def length_of(definition: Definition, slice: timedelta) -> timedelta:
 def ask(store: Store, definition: Definition, chunk: Chunk) -> Mapping[Group, Sequence[Measured]]:
     """The slices of one chunk by group. Raises `StoreError` and `ValueError`."""
     answer = reading.read(store, {definition.name: definition.sli}, chunk)[definition.name]
-    if isinstance(answer, StoreError):
+    if isinstance(answer, Exception):
         raise answer
     return {group: verdicts.judged(definition.budgeting, slices) for group, slices in answer.items()}
 

@@ -1,94 +1,196 @@
-"""Reads the slices of a chunk from a store, for many SLIs."""
+"""Reads the slices of a chunk from a store for many SLIs, with as few questions as their definitions allow."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from django.conf import settings
-
-from connectors.errors import StoreError, TimedOut, TooMuch
-from slo import groups, increments, samples, verdicts
-from slo.answers import Series, slices_of
+from connectors.errors import StoreError, TimedOut, TooMuch, Unreachable
+from connectors.raw_samples import Samples
+from slo import counting, increments, merging, questions, samples
 from slo.chunks import Chunk
-from slo.counting import Sli, choices, promql
+from slo.counting import Choice, Sli
 from slo.groups import Group
+from slo.merging import Merged
+from slo.samples import Fetched
 from slo.slices import Measured
 
 type Read = dict[Group, list[Measured]]
+# What came of one SLI: its slices, why the store gave none, or what the SLI lacks.
+type Outcome = Read | StoreError | ValueError
+
+# A longer stretch may hold more samples than anybody wants to carry, so their number is asked for first.
+SHORT = timedelta(hours=2)
+# Of samples there may be as many at once; a longer stretch is read in parts.
+MOST_SAMPLES = 1_000_000
+# A stretch this short is not divided: what is too much even then is counted by the store, in PromQL.
+SHORTEST = timedelta(hours=1)
+# After so many answers that came too late, a store is left alone until the next time.
+MOST_LATE = 4
+_STEP = timedelta(minutes=5)
 
 
 class Store(samples.Store, Protocol):
     """What is asked: `connectors.prometheus.Prometheus`, say. Raises `connectors.errors.StoreError`."""
 
 
-def read[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk) -> dict[K, Read | StoreError]:
-    """The slices of each SLI by group, or why the store did not give them."""
-    return {key: _read(store, sli, chunk) for key, sli in slis.items()}
+def read[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk) -> dict[K, Outcome]:
+    """The slices of each SLI by group, or why there are none.
+
+    Counters and histograms are counted from their samples, which are read once for all SLIs that share them. Free
+    expressions and judged time slices are joined into few queries. One that the store refuses harms no other; a store
+    that is away, or too slow again and again, is not asked on.
+    """
+    found: dict[K, Outcome] = {key: error for key, sli in slis.items() if (error := wrong(sli))}
+    sound = {key: sli for key, sli in slis.items() if key not in found}
+    counted = {key: sli for key, sli in sound.items() if counting.choices(sli)}
+    patient = _Patient(store)
+    found |= questions.answered(patient, {key: sli for key, sli in sound.items() if key not in counted}, chunk)
+    return found | _counted(patient, counted, chunk)
 
 
-def _read(store: Store, sli: Sli, chunk: Chunk) -> Read | StoreError:
+def wrong(sli: Sli) -> ValueError | None:
+    """What an SLI lacks to be counted; `None` for nothing."""
     try:
-        return _ask(store, sli, chunk)
-    except (TooMuch, TimedOut) as error:
-        if chunk.count == 1:
-            return error
+        if not sli.by_time:
+            counting.promql(sli, _STEP)
+    except ValueError as error:
+        return error
+    return None
+
+
+class _Patient:
+    """A store that is not asked on and on while it is away, or too slow for ever smaller questions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._late = store, 0
+        self._away: Unreachable | None = None
+
+    def raw(self, selector: str, start: datetime, end: datetime) -> Sequence[Samples]:
+        return self._in_time(lambda: self._store.raw(selector, start, end))
+
+    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Sequence[samples.Points]:
+        return self._in_time(lambda: self._store.range(query, start, end, step))
+
+    def _in_time[T](self, ask: Callable[[], T]) -> T:
+        if self._away:
+            raise self._away
+        try:
+            return ask()
+        except Unreachable as error:
+            self._away = error
+            raise
+        except TimedOut as error:
+            self._late += 1
+            if self._late >= MOST_LATE:
+                self._away = Unreachable(str(error))
+            raise
+
+
+# -- From samples
+def _counted[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk) -> dict[K, Outcome]:
+    found, rest = _from_samples(store, slis, chunk)
+    if not rest:
+        return found
+    if chunk.count == 1 or chunk.end - chunk.start <= SHORTEST:
+        return found | questions.answered(store, rest, chunk)
+    parts = _halves(chunk)
+    return found | _joined([_counted(store, rest, part) for part in parts], parts)
+
+
+def _from_samples[K: Hashable](
+    store: Store, slis: Mapping[K, Sli], chunk: Chunk
+) -> tuple[dict[K, Outcome], dict[K, Sli]]:
+    """What was counted, and the SLIs that have too many samples for this chunk."""
+    needed = {key: counting.choices(sli) for key, sli in slis.items()}
+    together = _Together(_reads(store, merging.merged(one for choices in needed.values() for one in choices), chunk))
+    found, rest, foreign = dict[K, Outcome](), dict[K, Sli](), dict[K, Sli]()
+    for key, sli in slis.items():
+        read = together.of(needed[key])
+        if isinstance(read, TooMuch | TimedOut):
+            rest[key] = sli
+        elif isinstance(read, StoreError):
+            found[key] = read
+        else:
+            try:
+                found[key] = increments.tally(sli, read)
+            except ValueError:
+                # A pattern that the store can read and Python cannot.
+                foreign[key] = sli
+    return found | questions.answered(store, foreign, chunk), rest
+
+
+class _Together:
+    """Reads by what is in them; those of an SLI that needs several are joined, once for all that need the same."""
+
+    def __init__(self, reads: Sequence[tuple[Merged, Fetched | StoreError]]) -> None:
+        self._reads = reads
+        self._place = {choice: place for place, (merged, _) in enumerate(reads) for choice in merged.parts}
+        self._joined: dict[frozenset[int], Fetched | StoreError] = {}
+
+    def of(self, choices: Sequence[Choice]) -> Fetched | StoreError:
+        places = frozenset(self._place[choice] for choice in choices)
+        if places not in self._joined:
+            parts = [self._reads[place][1] for place in sorted(places)]
+            errors = [part for part in parts if isinstance(part, StoreError)]
+            whole = [part for part in parts if isinstance(part, Fetched)]
+            self._joined[places] = errors[0] if errors else samples.joined(whole)
+        return self._joined[places]
+
+
+def _reads(store: Store, parts: Sequence[Merged], chunk: Chunk) -> list[tuple[Merged, Fetched | StoreError]]:
+    found = list[tuple[Merged, Fetched | StoreError]]()
+    waiting = list(parts)
+    while waiting:
+        part = waiting.pop()
+        read = _fetch(store, part.selector, chunk)
+        if isinstance(read, StoreError) and not isinstance(read, Unreachable) and len(part.parts) > 1:
+            half = len(part.parts) // 2
+            waiting += [Merged(part.parts[:half]), Merged(part.parts[half:])]
+        else:
+            found.append((part, read))
+    return found
+
+
+def _fetch(store: Store, selector: str, chunk: Chunk) -> Fetched | StoreError:
+    try:
+        if chunk.end - chunk.start > SHORT and _samples(store, selector, chunk) > MOST_SAMPLES:
+            return TooMuch("There are more samples than can be counted one by one.")
+        return samples.fetch(store, selector, chunk)
     except StoreError as error:
         return error
+
+
+def _samples(store: Store, selector: str, chunk: Chunk) -> float:
+    """About how many samples the selector has in the chunk, by the busiest of a few moments."""
+    query = f"sum(count_over_time({selector}[{_STEP // timedelta(seconds=1)}s]))"
+    found = store.range(query, chunk.first_end, chunk.end, max(_STEP, (chunk.end - chunk.first_end) / 4))
+    most = max((value for series in found for _, value in series.points), default=0.0)
+    return most * ((chunk.end - chunk.start) / _STEP)
+
+
+# -- In parts
+def _halves(chunk: Chunk) -> list[Chunk]:
     half = chunk.count // 2
-    first = _read(store, sli, Chunk(chunk.start, chunk.length, half))
-    if isinstance(first, StoreError):
-        return first
-    rest = Chunk(chunk.start + half * chunk.length, chunk.length, chunk.count - half)
-    second = _read(store, sli, rest)
-    if isinstance(second, StoreError):
-        return second
-    return _joined(chunk, first, second, half)
+    middle = chunk.start + half * chunk.length
+    return [Chunk(chunk.start, chunk.length, half), Chunk(middle, chunk.length, chunk.count - half)]
 
 
-def _joined(chunk: Chunk, first: Read, second: Read, half: int) -> Read:
-    times = chunk.slices()
-
-    def gone(part: Sequence[tuple[datetime, datetime]]) -> list[Measured]:
-        return [Measured(start, end, None, None, "No series of it was found.") for start, end in part]
-
-    return {
-        group: [*first.get(group, gone(times[:half])), *second.get(group, gone(times[half:]))]
-        for group in first.keys() | second.keys()
-    }
+def _joined[K](found: Sequence[Mapping[K, Outcome]], parts: Sequence[Chunk]) -> dict[K, Outcome]:
+    """The answers for the parts of a chunk as one; without one of them there is none."""
+    return {key: _join([one[key] for one in found], parts) for key in found[0]}
 
 
-def _ask(store: Store, sli: Sli, chunk: Chunk) -> Read:
-    if sli.by_time:
-        return _timed(store, sli, chunk)
-    if not sli.by_expression:
-        return increments.tally(
-            sli, samples.joined([samples.fetch(store, one.selector, chunk) for one in choices(sli)])
-        )
-    found: dict[Group, list[Series]] = {}
-    for one in store.range(promql(sli, chunk.length), chunk.first_end, chunk.end, chunk.length):
-        found.setdefault(groups.of(one.labels, sli.group_by), []).append(one)
-    if not sli.group_by:
-        found.setdefault((), [])
-    return {group: slices_of(sli, chunk, series) for group, series in found.items()}
+def _join(found: Sequence[Outcome], parts: Sequence[Chunk]) -> Outcome:
+    reads: list[Read] = []
+    for one in found:
+        if isinstance(one, Exception):
+            return one
+        reads.append(one)
+    known = dict.fromkeys(group for one in reads for group in one)
+    return {group: list(_along(group, reads, parts)) for group in known}
 
 
-def _timed(store: Store, sli: Sli, chunk: Chunk) -> Read:
-    """Judges base slices, of which a slice of history has several; of several series the worst one counts."""
-    base = min(chunk.length, settings.SLICE)
-    base = base if not chunk.length % base else chunk.length
-    ends = [chunk.start + n * base for n in range(1, chunk.count * (chunk.length // base) + 1)]
-    found: dict[Group, dict[datetime, bool]] = {} if sli.group_by else {groups.ALL: {}}
-    for one in store.range(sli.expression, ends[0], chunk.end, base):
-        good = found.setdefault(groups.of(one.labels, sli.group_by), {})
-        for at, value in one.points:
-            good[at] = good.get(at, True) and verdicts.is_good(sli, value, at)
-    return {group: [_slice(one, good, base) for one in chunk.slices()] for group, good in found.items()}
-
-
-def _slice(stretch: tuple[datetime, datetime], good: Mapping[datetime, bool], base: timedelta) -> Measured:
-    start, end = stretch
-    ends = (start + n * base for n in range(1, (end - start) // base + 1))
-    seen = [good[at] for at in ends if at in good]
-    if not seen:
-        return Measured(start, end, None, None, "The expression answered nothing.")
-    return Measured(start, end, float(seen.count(False)), float(len(seen)))
+def _along(group: Group, reads: Sequence[Read], parts: Sequence[Chunk]) -> Iterator[Measured]:
+    for one, part in zip(reads, parts, strict=True):
+        nothing = (Measured(start, end, None, None, "No series of it was found.") for start, end in part.slices())
+        yield from one.get(group) or nothing
