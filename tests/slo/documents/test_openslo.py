@@ -250,7 +250,7 @@ def test_a_condition_as_in_openslos_examples_alerts_on_high_burn_rates() -> None
     policy = {"metadata": {"name": "p"}, "spec": {"conditions": [condition], "notificationTargets": [mail]}}
     carried = carry(slo(alertPolicies=[policy]))
     assert len(carried.definitions[0].tiers) == 1
-    assert [loss.split(", ")[-1].split(":")[0] for loss in carried.losses] == [
+    assert [loss.split(": ")[0].split(", ")[-1] for loss in carried.losses] == [
         "spec.alertPolicies[0].spec.notificationTargets[0]",
         "spec.alertPolicies[0].spec.conditions[0].spec.condition.op",
         "spec.alertPolicies[0].spec.conditions[0].spec.condition",
