@@ -27,9 +27,12 @@ class Merged:
     def selector(self) -> str:
         if len(self.parts) == 1:
             return self.parts[0].selector
-        found = (alternatives(label, sorted(values)) for label, values in _values(self.parts).items())
+        values = _values(self.parts)
+        # In front of the braces, where there is only one.
+        metric = "" if len(values[_NAME]) > 1 else values.pop(_NAME).pop()
+        found = (alternatives(label, sorted(some)) for label, some in values.items())
         _, others = _shape(self.parts[0])
-        return selector("", (*found, *sorted(others, key=lambda one: (one.label, one.op, one.value))))
+        return selector(metric, (*found, *sorted(others, key=lambda one: (one.label, one.op, one.value))))
 
 
 def merged(choices: Iterable[Choice]) -> list[Merged]:

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from slo.counting import Comparison, Sli
 from slo.definition import Budgeting
@@ -29,7 +30,8 @@ def judged(budgeting: Budgeting, slices: Sequence[Measured]) -> list[Measured]:
 def _judged(budgeting: Budgeting, one: Measured) -> Measured:
     if one.total is None or one.bad is None or budgeting.target is None:
         return one
-    bad = one.total > 0 and (one.total - one.bad) / one.total < budgeting.target
+    # As Decimal: in floats, 95 of 100 is less than 0.95.
+    bad = Decimal(one.total) - Decimal(one.bad) < Decimal(one.total) * budgeting.target
     return Measured(one.start, one.end, float(bad), 1.0)
 
 
