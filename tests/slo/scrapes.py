@@ -78,10 +78,14 @@ def remote_write(url: str, found: Sequence[Sample]) -> None:
     by_series: dict[tuple[str, Labels], list[tuple[float, float]]] = {}
     for metric, own, value, seconds in sorted(found, key=lambda sample: sample[3]):
         by_series.setdefault((metric, own), []).append((value, seconds))
-    body = b"".join(_message(1, _series(*key, points)) for key, points in by_series.items())
+    remote_write_bodies(url, [_series(*key, points) for key, points in by_series.items()])
+
+
+def remote_write_bodies(url: str, series: Sequence[bytes]) -> None:
+    """Send series that are encoded already."""
     request = urllib.request.Request(
         f"{url}/api/v1/write",
-        data=_snappy(body),
+        data=_snappy(b"".join(_message(1, one) for one in series)),
         headers={
             "Content-Encoding": "snappy",
             "Content-Type": "application/x-protobuf",
@@ -91,18 +95,44 @@ def remote_write(url: str, found: Sequence[Sample]) -> None:
     urllib.request.urlopen(request).close()
 
 
+def native_histogram(metric: str, at: datetime, buckets: Sequence[int], first: int, own: Labels = ()) -> bytes:
+    """A series with one native histogram of schema 0: bucket n ends at 2ⁿ. `buckets` follow each other from `first`."""
+    deltas = [count - before for before, count in zip((0, *buckets), buckets, strict=False)]
+    span = b"\x08" + _varint(_zigzag(first)) + b"\x10" + _varint(len(buckets))
+    histogram = b"".join(
+        (
+            b"\x08" + _varint(sum(buckets)),
+            b"\x19" + struct.pack("<d", 0.0),
+            b"\x20" + _varint(_zigzag(0)),
+            b"\x29" + struct.pack("<d", 1e-9),
+            b"\x30" + _varint(0),
+            _message(11, span),
+            _message(12, b"".join(_varint(_zigzag(delta)) for delta in deltas)),
+            b"\x78" + _varint(round(at.timestamp() * 1000)),
+        )
+    )
+    return _names(metric, own) + _message(4, histogram)
+
+
+def _zigzag(number: int) -> int:
+    return number * 2 if number >= 0 else -number * 2 - 1
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _series(metric: str, own: Labels, points: Sequence[tuple[float, float]]) -> bytes:
-    named = sorted((("__name__", metric), *own))
-    pairs = b"".join(_message(1, _message(1, name.encode()) + _message(2, text.encode())) for name, text in named)
     values = b"".join(
         _message(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(round(seconds * 1000)))
         for value, seconds in points
     )
-    return pairs + values
+    return _names(metric, own) + values
+
+
+def _names(metric: str, own: Labels) -> bytes:
+    named = sorted((("__name__", metric), *own))
+    return b"".join(_message(1, _message(1, name.encode()) + _message(2, text.encode())) for name, text in named)
 
 
 def _message(number: int, body: bytes) -> bytes:

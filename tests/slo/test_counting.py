@@ -251,6 +251,34 @@ def test_an_expression_counts_in_its_own_way(server: PrometheusServer) -> None:
     assert sums(count(server, own, MINUTE, by_query)) == (28, 56)
 
 
+@pytest.mark.real
+@both_ways
+def test_marks_may_be_good_events_or_another_counter(server: PrometheusServer, way: Way) -> None:
+    good = Sli("events", "pushed_total", (), (Matcher("code", "=", "200"),), marks="good")
+    assert sums(count(server, good, MINUTE, way)) == (2, 4)
+    other = Sli("events", "seconds_count", bad_metric="odd_total", bad_matchers=(Matcher("code", "=", "200"),))
+    assert sums(count(server, other, MINUTE, way)) == (3, 28)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("length", LENGTHS)
+def test_each_group_is_counted_by_itself(server: PrometheusServer, length: timedelta) -> None:
+    slow = Sli("latency", "seconds", threshold=Decimal(1), group_by=("instance",))
+    chunk = Chunk(START, length, HISTORY // length)
+    with Prometheus(server.url, allowed=["127.0.0.1"]) as store:
+        fetched = joined([fetch(store, choice.selector, chunk) for choice in choices(slow)])
+        answer = store.range(promql(slow, length), chunk.first_end, chunk.end, length)
+    counted = {group: sums(found) for group, found in tally(slow, fetched).items()}
+    assert counted == {(("instance", "a"),): (5, 20), (("instance", "b"),): (2, 8)}
+    asked = {
+        (name, instance): sum(value for series in answer if series.labels == labels for _, value in series.points)
+        for name in ("good", "total")
+        for instance in "ab"
+        for labels in ({"fireline": name, "instance": instance},)
+    }
+    assert asked == {("good", "a"): 15, ("total", "a"): 20, ("good", "b"): 6, ("total", "b"): 8}
+
+
 # -- What needs no server ---------------------------------------------------------------------------------------------
 def test_a_selector_escapes_what_promql_would_read() -> None:
     assert selector("up", [Matcher("a", "=", '"\\\n')]) == 'up{a="\\"\\\\\\n"}'
