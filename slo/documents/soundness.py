@@ -37,6 +37,18 @@ def _naming(definition: Definition) -> Iterator[str]:
     for what, name in (("objective", definition.name), ("flow", definition.flow)):
         if len(name) > LONGEST_NAME:
             yield f"The name of the {what} has {len(name)} letters. Choose one of at most {LONGEST_NAME}."
+    if any("\0" in text for text in _texts(definition)):
+        yield "It holds a NUL sign, which no database keeps. Take it out."
+
+
+def _texts(definition: Definition) -> Iterator[str]:
+    sli = definition.sli
+    yield from (definition.name, definition.flow, definition.description, *sli.group_by)
+    yield from (sli.metric, sli.bad_metric, sli.bad_expression, sli.total_expression, sli.expression)
+    for pair in definition.labels.items():
+        yield from pair
+    for matcher in (*sli.matchers, *sli.bad_matchers):
+        yield from (matcher.label, matcher.value)
 
 
 def _counting(sli: Sli) -> Iterator[str]:

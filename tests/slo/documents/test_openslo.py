@@ -333,6 +333,7 @@ def test_every_field_without_a_use_is_listed_with_its_place() -> None:
         ([slo(annotations={"confidence": "0.9999"})], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"min-bad": "0"})], "SLO availability", "At least 1 bad event"),
         ([slo(annotations={"budget-alerts": "page 150%"})], "SLO availability", "A budget alert tells when"),
+        ([slo(description="a\0b")], "SLO availability", "a NUL sign"),
         ([slo(annotations={"no-data": "page 0s"})], "SLO availability", "waits longer than nothing"),
         ([slo(annotations={"tiers": "page 1h/5m 2.00001%"})], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"group-by": "a, a"})], "SLO availability", "grouped by only once"),
