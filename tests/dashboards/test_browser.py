@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from playwright.sync_api import expect as playwright_expect
 from pytest_django.live_server_helper import LiveServer
 
 from alerts import frozen
+from slo import maintenance
 from slo.models import Flow
 from tests.dashboards.elsewhere import Elsewhere, started
-from tests.dashboards.everything import make_change, make_shop
+from tests.dashboards.everything import lately, make_change, make_shop
 from tests.dashboards.requests import line, make_example, make_incident
 from tests.make import make_objective, make_tiers, make_user
 
@@ -309,3 +311,42 @@ def test_the_links_of_an_incident_lead_where_they_say(page: Page) -> None:
     page.get_by_role("link", name="Failed requests now").click()
     expect(page.get_by_label("Flow", exact=True)).to_have_value("checkout")
     expect(page.get_by_label("Outcome")).to_have_value("failed")
+
+
+def test_why_it_fired_is_asked_in_the_viewers_own_time(page: Page) -> None:
+    shop = make_shop()
+    page.goto(f"/objectives/{shop.objective.pk}/why/")
+    at = page.get_by_label("At")
+    # Kathmandu is UTC+05:45.
+    shown = datetime.fromisoformat(page.evaluate("document.querySelector('#at').value"))
+    until = shop.objective.measured_until
+    assert until is not None
+    assert shown == until.replace(tzinfo=None) + timedelta(hours=5, minutes=45)
+    at.fill(f"{shown - timedelta(minutes=30):%Y-%m-%dT%H:%M}")
+    at.blur()
+    expect(page.locator("#account")).to_contain_text("0× over 1\u00a0h, not above 14.4×")
+
+
+def test_maintenance_shows_what_it_takes_out_while_it_is_typed(page: Page) -> None:
+    shop = make_shop()
+    page.goto(f"/maintenance/new/?objective={shop.objective.pk}")
+    # Chromium still writes it in the old way.
+    expect(page.get_by_label("Time zone")).to_have_value(re.compile("Asia/Kath?mandu"))
+    expect(page.get_by_label("Rule")).to_be_hidden()
+    page.get_by_label("Reason").fill("Upgrade")
+    begins = datetime.fromisoformat(page.evaluate("document.querySelector('#id_start').value"))
+    page.get_by_label("Begins").fill(f"{begins - timedelta(minutes=60):%Y-%m-%dT%H:%M}")
+    page.get_by_label("Lasts").fill("2 h")
+    expect(page.locator("#preview")).to_contain_text("600 bad of")
+    page.get_by_label("Repeats", exact=True).select_option("weekly")
+    expect(page.locator("#preview")).to_contain_text("FREQ=WEEKLY")
+    page.get_by_role("button", name="Declare maintenance").click()
+    expect(page.get_by_text("Upgrade is declared.")).to_be_visible()
+
+
+def test_a_chart_lists_the_maintenance_that_it_shades(page: Page) -> None:
+    shop = make_shop()
+    maintenance.declare("Upgrade", lately(timedelta(minutes=60)), timedelta(minutes=20), objective=shop.objective)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/objectives/{shop.objective.pk}/")
+    expect(page.locator(".chart .marks").last).to_contain_text("maintenance")

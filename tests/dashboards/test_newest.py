@@ -18,6 +18,7 @@ from tests.make import (
     HOUR,
     MINUTE,
     NOON,
+    book_of,
     make_flow,
     make_objective,
     make_slices,
@@ -44,7 +45,7 @@ def burning_until(end: datetime, **fields: object) -> Objective:
 def test_a_line_from_the_ledger_ends_where_it_was_asked_to(series: object) -> None:
     objective = burning_until(ODD)
     length = {"window": 5 * MINUTE} if series is ledger.burn_series else {}
-    found = series(objective, start=ODD - DAY, end=ODD, points=48, **length)  # type: ignore[operator]
+    found = series(book_of(objective), start=ODD - DAY, end=ODD, points=48, **length)  # type: ignore[operator]
     assert found[-1][0] == ODD
     assert [at for at, _ in found] == sorted({at for at, _ in found})
 
@@ -55,7 +56,7 @@ def test_the_burn_chart_ends_with_what_the_tiers_say(owner: Client) -> None:
     make_tiers(objective)
     drawn = owner.get(f"/objectives/{objective.pk}/chart/burn/").json()
     standing = objective_standing.standing(objective, timezone.now())
-    said = [tier.meter.long for tier in sorted(standing.tiers, key=lambda one: one.tier.long)]
+    said = [tier.burn_long for tier in sorted(standing.tiers, key=lambda one: one.long)]
     assert drawn["columns"][0][-1] == end.timestamp()
     assert [column[-1] for column in drawn["columns"][1:]] == pytest.approx(said)
     assert said[0] == pytest.approx(10 * 10 / 60)
@@ -82,7 +83,8 @@ def last_of_day(end: datetime, now: datetime) -> Totals | None:
     objective = make_objective()
     make_tier(objective)
     make_slices(objective, end - HOUR, [(0, 100)] * 50 + [(5, 100)] * 10)
-    return running.readings([objective], {objective.pk: HOUR}, now)[objective.pk].day[-1]
+    book = book_of(objective)
+    return running.courses([book], {book.pk: HOUR}, now)[book.pk].day[-1]
 
 
 @pytest.mark.parametrize("behind", [MINUTE, 10 * MINUTE, 29 * MINUTE])

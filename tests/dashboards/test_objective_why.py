@@ -44,7 +44,7 @@ def test_a_tier_that_fired_shows_the_numbers_and_the_sentence(owner: Client) -> 
     [
         (29, "0× over 1\u00a0h, not above 14.4×"),
         (31, "16.1× over 1\u00a0h, but only 12.6× with 95\u202f% confidence: not above 14.4×"),
-        (32, "31.3× over 1\u00a0h and 200× over 5\u00a0min, above 14.4×: 100 of 3,200 events bad in 1\u00a0h"),
+        (32, "31.2× over 1\u00a0h and 200× over 5\u00a0min, above 14.4×: 100 of 3,200 events bad in 1\u00a0h"),
     ],
 )
 def test_the_example_of_the_documentation(owner: Client, minute: int, says: str) -> None:
