@@ -23,6 +23,7 @@ from slo.counting import Matcher, Sli, choices, promql
 from slo.increments import tally
 from slo.samples import fetch, joined
 from slo.slices import Measured
+from slo.wording import NARROW
 from tests.servers import PrometheusServer, prometheus_server
 
 RATES = (0.02, 0.2, 2, 20, 200, 1000)
@@ -162,7 +163,7 @@ def _cell(found: Sequence[Row]) -> str:
     if any(map(math.isnan, offs)):
         return "NaN"
     worst = max(offs, key=abs)
-    return f"{worst:+.2%}" if worst else "exact"
+    return f"{worst * 100:+.2f}{NARROW}%".replace("-", "−") if worst else "exact"
 
 
 def _off(counted: float, truth: float) -> float:
