@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from slo import tiers
 from slo.definition import USUAL_BUDGET_ALERTS, USUAL_NO_DATA, Definition
-from slo.documents import annotations, objectives, policies, queries, services, time_windows
+from slo.documents import annotations, flows, objectives, policies, queries, time_windows
 from slo.documents.carried import Carried, Entry
 from slo.documents.library import Library
 from slo.documents.policies import Alerting
@@ -49,7 +49,7 @@ class Reader:
             self.carried.losses += self.library.losses()
 
     def _service(self, document: Value) -> None:
-        self.carried.services.append(services.read(document))
+        self.carried.services.append(flows.read(document))
 
     def _slo(self, slo: Value) -> None:
         found = objectives.listed(slo["spec"])
@@ -102,4 +102,4 @@ class Reader:
 
     def _flow(self, name: Value) -> str:
         found = self.library.find("Service", name.text(""))
-        return services.read(found).name if found else name.text("")
+        return flows.read(found).name if found else name.text("")
