@@ -1,7 +1,7 @@
 """Selectors of many objectives made few: those that differ only in the values of the same labels become one."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -43,26 +43,25 @@ def merged(choices: Iterable[Choice]) -> list[Merged]:
     return [Merged(tuple(part)) for same in shapes.values() for part in _packed(sorted(same, key=_fixed))]
 
 
-def _packed(choices: Sequence[Choice]) -> Iterator[list[Choice]]:
-    packed: list[Choice] = []
+def _packed(choices: Iterable[Choice]) -> Iterator[list[Choice]]:
+    packed, values = list[Choice](), defaultdict[str, set[str]](set)
     for choice in choices:
-        if packed and not _fits([*packed, choice]):
+        fixed = _fixed(choice)
+        if packed and not _fits(fixed, values, len(packed)):
             yield packed
-            packed = []
+            packed, values = [], defaultdict(set)
         packed.append(choice)
+        for label, value in fixed:
+            values[label].add(value)
     yield packed
 
 
-def _fits(choices: Sequence[Choice]) -> bool:
-    values = {label: len(found) for label, found in _values(choices).items()}
+def _fits(fixed: Iterable[tuple[str, str]], values: Mapping[str, set[str]], count: int) -> bool:
+    """Whether one more choice, with these values, may be packed with those `count` that have `values`."""
+    counts = {label: len(values[label]) + (value not in values[label]) for label, value in fixed}
     # Where each has a metric of its own, their other labels hardly choose.
-    if values[_NAME] == len(choices):
-        values[_NAME] = 1
-    return (
-        max(values.values()) <= MOST_VALUES
-        and len(choices) <= MOST_VALUES * MOST_COMBINATIONS
-        and (prod(values.values()) <= MOST_COMBINATIONS * len(choices))
-    )
+    combinations = prod(counts.values()) // (counts[_NAME] if counts[_NAME] == count + 1 else 1)
+    return max(counts.values()) <= MOST_VALUES and combinations <= MOST_COMBINATIONS * (count + 1)
 
 
 def _values(choices: Iterable[Choice]) -> dict[str, set[str]]:

@@ -24,6 +24,8 @@ SHORT = timedelta(hours=2)
 MOST_SAMPLES = 1_000_000
 # A stretch this short is not divided: what is too much even then is counted by the store, in PromQL.
 SHORTEST = timedelta(hours=1)
+# What arrives later than this after a slice ended is no longer waited for.
+PATIENCE = timedelta(minutes=2)
 # After so many answers that came too late, a store is left alone until the next time.
 MOST_LATE = 4
 _STEP = timedelta(minutes=5)
@@ -33,19 +35,29 @@ class Store(samples.Store, Protocol):
     """What is asked: `connectors.prometheus.Prometheus`, say. Raises `connectors.errors.StoreError`."""
 
 
-def read[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk) -> dict[K, Outcome]:
+class NotYet(StoreError):
+    """The store does not have the chunk's last samples yet: what was counted now would miss them."""
+
+    def __init__(self) -> None:
+        super().__init__("The newest samples have not arrived yet.", transient=True)
+
+
+def read[K: Hashable](
+    store: Store, slis: Mapping[K, Sli], chunk: Chunk, now: datetime | None = None
+) -> dict[K, Outcome]:
     """The slices of each SLI by group, or why there are none.
 
     Counters and histograms are counted from their samples, which are read once for all SLIs that share them. Free
     expressions and judged time slices are joined into few queries. One that the store refuses harms no other; a store
-    that is away, or too slow again and again, is not asked on.
+    that is away, or too slow again and again, is not asked on. With `now`, counters whose samples are still on their
+    way are `NotYet`.
     """
     found: dict[K, Outcome] = {key: error for key, sli in slis.items() if (error := wrong(sli))}
     sound = {key: sli for key, sli in slis.items() if key not in found}
     counted = {key: sli for key, sli in sound.items() if counting.choices(sli)}
     patient = _Patient(store)
     found |= questions.answered(patient, {key: sli for key, sli in sound.items() if key not in counted}, chunk)
-    return found | _counted(patient, counted, chunk)
+    return found | _counted(patient, counted, chunk, now is not None and now - chunk.end < PATIENCE)
 
 
 def wrong(sli: Sli) -> ValueError | None:
@@ -87,22 +99,23 @@ class _Patient:
 
 
 # -- From samples
-def _counted[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk) -> dict[K, Outcome]:
-    found, rest = _from_samples(store, slis, chunk)
+def _counted[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk, fresh: bool) -> dict[K, Outcome]:
+    found, rest = _from_samples(store, slis, chunk, fresh)
     if not rest:
         return found
     if chunk.count == 1 or chunk.end - chunk.start <= SHORTEST:
         return found | questions.answered(store, rest, chunk)
     parts = _halves(chunk)
-    return found | _joined([_counted(store, rest, part) for part in parts], parts)
+    return found | _joined([_counted(store, rest, part, fresh and part is parts[-1]) for part in parts], parts)
 
 
 def _from_samples[K: Hashable](
-    store: Store, slis: Mapping[K, Sli], chunk: Chunk
+    store: Store, slis: Mapping[K, Sli], chunk: Chunk, fresh: bool
 ) -> tuple[dict[K, Outcome], dict[K, Sli]]:
     """What was counted, and the SLIs that have too many samples for this chunk."""
     needed = {key: counting.choices(sli) for key, sli in slis.items()}
-    together = _Together(_reads(store, merging.merged(one for choices in needed.values() for one in choices), chunk))
+    parts = merging.merged(one for choices in needed.values() for one in choices)
+    together = _Together(_reads(store, parts, chunk), fresh)
     found, rest, foreign = dict[K, Outcome](), dict[K, Sli](), dict[K, Sli]()
     for key, sli in slis.items():
         read = together.of(needed[key])
@@ -122,19 +135,25 @@ def _from_samples[K: Hashable](
 class _Together:
     """Reads by what is in them; those of an SLI that needs several are joined, once for all that need the same."""
 
-    def __init__(self, reads: Sequence[tuple[Merged, Fetched | StoreError]]) -> None:
-        self._reads = reads
+    def __init__(self, reads: Sequence[tuple[Merged, Fetched | StoreError]], fresh: bool) -> None:
+        self._reads, self._fresh = reads, fresh
         self._place = {choice: place for place, (merged, _) in enumerate(reads) for choice in merged.parts}
         self._joined: dict[frozenset[int], Fetched | StoreError] = {}
 
     def of(self, choices: Sequence[Choice]) -> Fetched | StoreError:
         places = frozenset(self._place[choice] for choice in choices)
         if places not in self._joined:
-            parts = [self._reads[place][1] for place in sorted(places)]
-            errors = [part for part in parts if isinstance(part, StoreError)]
-            whole = [part for part in parts if isinstance(part, Fetched)]
-            self._joined[places] = errors[0] if errors else samples.joined(whole)
+            self._joined[places] = self._join([self._reads[place][1] for place in sorted(places)])
         return self._joined[places]
+
+    def _join(self, parts: Sequence[Fetched | StoreError]) -> Fetched | StoreError:
+        whole: list[Fetched] = []
+        for part in parts:
+            if isinstance(part, StoreError):
+                return part
+            whole.append(part)
+        joined = samples.joined(whole)
+        return NotYet() if self._fresh and joined.late else joined
 
 
 def _reads(store: Store, parts: Sequence[Merged], chunk: Chunk) -> list[tuple[Merged, Fetched | StoreError]]:

@@ -13,7 +13,7 @@ from connectors.raw_samples import Samples
 from slo import reading
 from slo.chunks import Chunk
 from slo.counting import Matcher, Sli
-from slo.reading import Read, Store, read
+from slo.reading import NotYet, Read, Store, read
 from slo.samples import Points
 from tests import servers
 from tests.slo.scrapes import START, Target, labels, openmetrics, samples
@@ -181,6 +181,19 @@ def test_a_long_stretch_with_many_samples_is_read_in_parts(store: Asking, monkey
     store.asked = []
     assert answer(store, events("c")) == whole
     assert sum(one.startswith("requests_total") for one in store.asked) > 1
+
+
+def test_samples_that_are_still_on_their_way_are_waited_for_but_not_for_ever(store: Asking) -> None:
+    # The history ends after ten minutes.
+    chunk = Chunk(START + 10 * MINUTE, MINUTE, 1)
+    for waited, outcome in ((MINUTE, NotYet), (3 * MINUTE, dict)):
+        found = read(store, {"it": events("a")}, chunk, now=chunk.end + waited)
+        assert isinstance(found["it"], outcome)
+
+
+def test_samples_that_have_all_arrived_are_counted_at_once(store: Asking) -> None:
+    found = read(store, {"it": events("a")}, CHUNK, now=CHUNK.end + timedelta(seconds=10))
+    assert found["it"] == answer(store, events("a"))
 
 
 def test_a_store_that_is_too_slow_is_left_alone(store: Asking) -> None:
