@@ -17,7 +17,18 @@ from connectors.errors import NotAStore, Refused, StoreError, TimedOut, TooMuch,
 LARGEST = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
 _LONGEST_MESSAGE = 400
-_SHORT = ("too many samples", "exceeded maximum resolution", "too many points", "max-samples", "limit exceeded")
+# Prometheus, Thanos, Mimir and VictoriaMetrics each say in their own words that a question is too big.
+_SHORT = (
+    "too many samples",
+    "exceeded maximum resolution",
+    "exceeded the maximum number of",
+    "too many points",
+    "max-samples",
+    "limit exceeded",
+    "exceeds the limit",
+    "cannot select more than",
+    "matching timeseries exceeds",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from itertools import combinations
 
 from connectors.raw_samples import Samples
 
-# What operators and the servers' own documentation call it; found even where there is no `up`.
-WELL_KNOWN = ("prometheus_replica", "__replica__")
+# What operators and the servers' own documentation call it; tried even where `up` is not there twice.
+WELL_KNOWN = ("prometheus_replica", "__replica__", "replica", "prometheus")
 # So many copies that go the same way convince, and so many of them may be in doubt: one that restarts, say.
 ENOUGH, DOUBTFUL = 200, 0.1
 

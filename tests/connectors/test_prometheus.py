@@ -183,8 +183,17 @@ class TestWhatGoesWrong:
         said = Reply(b'{"status":"error","errorType":"internal","error":"disk is full"}', 500)
         assert sentence(said, Unreachable) == "HOST has a fault of its own: disk is full."
 
-    def test_too_many_samples(self) -> None:
-        error = "query processing would load too many samples into memory in query execution"
+    @pytest.mark.parametrize(
+        "error",
+        [
+            "query processing would load too many samples into memory in query execution",
+            "the query exceeded the maximum number of chunks (limit: 30 chunks)",
+            "expanding series: the query time range exceeds the limit (query length: 12000h0m0s, limit: 768h0m0s)",
+            "cannot select more than -search.maxSamplesPerQuery=1000000000 samples",
+            "the number of matching timeseries exceeds 30000",
+        ],
+    )
+    def test_too_many_samples_in_the_words_of_any_store(self, error: str) -> None:
         reply = Reply(json.dumps({"status": "error", "errorType": "execution", "error": error}).encode(), 422)
         assert error in sentence(reply, TooMuch)
 
