@@ -88,6 +88,20 @@ class TestAgainstARealPrometheus:
         Objective.objects.update(bad_matchers=[{"label": "code", "op": "=", "value": "503"}])
         assert set(known(drawn(owner, "errors")["columns"][1])) == {0}
 
+    @pytest.mark.parametrize(
+        "marked",
+        [
+            {"marks": "good", "bad_matchers": [{"label": "code", "op": "=", "value": "200"}]},
+            # Of a metric of its own, chosen by its own labels alone.
+            {"bad_metric": "d_seconds_count", "bad_matchers": [{"label": "code", "op": "=", "value": "500"}]},
+        ],
+    )
+    def test_the_bad_share_is_the_same_however_it_is_marked(
+        self, owner: Client, checkout: Flow, marked: dict[str, Any]
+    ) -> None:
+        Objective.objects.filter(kind="events").update(**marked)
+        assert known(drawn(owner, "errors")["columns"][1])[-1] == pytest.approx(0.1, rel=0.01)
+
     def test_percentiles_come_from_the_histogram(self, owner: Client, checkout: Flow) -> None:
         chart = drawn(owner, "latency")
         assert [line["label"] for line in chart["series"]] == ["p50", "p95", "p99"]
@@ -123,6 +137,12 @@ def test_a_flow_without_a_histogram_has_no_latency_chart(owner: Client) -> None:
     make_objective(flow=make_flow("Checkout"))
     assert owner.get("/flows/checkout/chart/latency/").status_code == 404
     assert "latency" not in owner.get("/flows/checkout/").content.decode()
+
+
+def test_an_objective_that_judges_time_slices_has_no_requests_to_draw(owner: Client) -> None:
+    make_objective(flow=make_flow("Checkout"), kind="bool", metric="", expression="up", bad_matchers=[])
+    assert owner.get("/flows/checkout/chart/requests/").status_code == 404
+    assert "chart/requests" not in owner.get("/flows/checkout/").content.decode()
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "requests"])

@@ -1,6 +1,6 @@
 """The overview: what is worst comes first, what is unknown says so, what is open shows by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from django.conf import settings
@@ -11,16 +11,31 @@ from pytest_django import DjangoAssertNumQueries
 
 from alerts.models import Alert, Incident
 from dashboards import standing
+from slo import maintenance
+from slo.groups import Group
 from slo.instants import floor
 from slo.models import AlertRule, Flow, Objective
 from tests.dashboards.everything import lately, make_change, make_incident
 from tests.dashboards.pages import Page
-from tests.make import DAY, HOUR, MINUTE, Counts, make_flow, make_objective, make_slices, make_source, make_tier
+from tests.make import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Counts,
+    make_flow,
+    make_groups,
+    make_objective,
+    make_slices,
+    make_source,
+    make_tier,
+)
 
 pytestmark = pytest.mark.django_db
 
 QUIET: Sequence[Counts] = [(0, 100)] * 5
 NB = "\u00a0"
+EU: Group = (("region", "eu"),)
+US: Group = (("region", "us"),)
 
 
 def make_measured(name: str, counts: Sequence[Counts] = QUIET, **fields: object) -> Objective:
@@ -223,6 +238,79 @@ def test_the_page_costs_as_many_queries_for_many_flows_as_for_few(
         make_change(f"deploy {n}")
     with django_assert_max_num_queries(len(few.captured_queries)):
         owner.get("/live/")
+
+
+class TestGroups:
+    """An objective with groups is one row: that of the group that is worst off."""
+
+    def make(self, counts: Mapping[Group, Sequence[Counts]]) -> Objective:
+        objective = make_objective(flow=make_flow("Checkout"), grouping=["region"])
+        make_tier(objective)
+        make_groups(objective, lately(len(next(iter(counts.values()))) * MINUTE), counts)
+        return objective
+
+    def shown(self) -> standing.ObjectiveStanding:
+        [flow] = standing.of_all(timezone.now())
+        [one] = flow.objectives
+        return one
+
+    def test_the_group_with_the_least_budget_is_shown(self, owner: Client) -> None:
+        objective = self.make({EU: [(0, 10_000)], US: [(5, 10_000)]})
+        one = self.shown()
+        assert (one.group, one.groups, one.budget_left) == ('{region="us"}', 2, pytest.approx(0.5))
+        page = Page(owner.get("/"))
+        assert '{region="us"}, worst of 2' in page.text
+        assert f"/objectives/{objective.pk}/?group=%7Bregion%3D%22us%22%7D" in page.links
+
+    def test_one_that_fires_is_worse_than_one_with_less_budget(self) -> None:
+        objective = self.make({EU: [(0, 10_000)], US: [(5, 10_000)]})
+        Alert.objects.create(tier=objective.tiers.get(), group='{region="eu"}', state="firing", since=lately())
+        one = self.shown()
+        assert (one.status, one.group) == ("paging", '{region="eu"}')
+
+    def test_a_group_that_is_gone_does_not_make_it_no_data(self) -> None:
+        self.make({EU: [(0, 100), (0, 100)], US: [(50, 100), None]})
+        one = self.shown()
+        assert (one.status, one.group, one.stale) == ("ok", '{region="eu"}', "")
+
+    def test_it_is_no_data_when_all_groups_are_gone(self) -> None:
+        self.make({EU: [(0, 100), None], US: [(0, 100), None]})
+        assert self.shown().status == "no-data"
+
+    def test_before_any_group_was_seen_it_says_so(self, owner: Client) -> None:
+        make_objective(flow=make_flow("Checkout"), grouping=["region"])
+        assert self.shown().budget_left is None
+
+    def test_more_groups_cost_no_more_queries(self, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+        self.make({EU: [(0, 100)] * 3, US: [(0, 100)] * 3})
+        with django_assert_max_num_queries(26) as few:
+            standing.of_all(timezone.now())
+        Flow.objects.update(archived_at=timezone.now(), slug="gone")
+        self.make({(("region", str(n)),): [(n, 100)] * 3 for n in range(90)})
+        with django_assert_max_num_queries(len(few.captured_queries)):
+            standing.of_all(timezone.now())
+
+    def test_what_an_earlier_generation_counted_is_not_shown(self) -> None:
+        objective = self.make({EU: [(50, 100)], US: [(50, 100)]})
+        Objective.objects.filter(pk=objective.pk).update(generation=2)
+        one = self.shown()
+        assert (one.budget_left, one.groups) == (None, 0)
+
+
+class TestMaintenance:
+    def test_what_burns_within_it_spends_nothing_and_the_line_has_a_gap(self) -> None:
+        objective = make_measured("Checkout", [(50, 100)] * 60)
+        maintenance.declare("Upgrade", lately(2 * HOUR), 3 * HOUR, flow=objective.flow)
+        [one] = standing.of_all(timezone.now())[0].objectives
+        assert (one.status, one.budget_left, one.burn, one.spark) == ("maintenance", None, None, None)
+
+    def test_what_fires_within_it_is_still_paging(self, owner: Client) -> None:
+        objective = make_measured("Checkout", [(50, 100)] * 60)
+        fire(objective)
+        maintenance.declare("Upgrade", lately(5 * MINUTE), HOUR, objective=objective)
+        [one] = standing.of_all(timezone.now())[0].objectives
+        assert (one.status, one.maintenance) == ("paging", True)
+        assert "in maintenance" in Page(owner.get("/")).text
 
 
 class TestTheLineOfADay:
