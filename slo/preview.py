@@ -8,14 +8,15 @@ from decimal import Decimal
 from django.conf import settings
 
 from slo import tiers
+from slo.backtest import ask
 from slo.budget import Budget
 from slo.chunks import Chunk
 from slo.counting import Sli
 from slo.definition import Definition
 from slo.history import History
 from slo.instants import floor, round_step
-from slo.measurement import Store, ask
 from slo.periods import Window
+from slo.reading import Store
 from slo.replay import Event, replay
 from slo.slices import Measured
 from slo.tiers import Tier
@@ -72,10 +73,10 @@ def preview(
     """
     step = round_step(window, POINTS, settings.SLICE)
     chunk = Chunk(floor(at, step) - step * (window // step), step, window // step)
-    slices = ask(store, sli, chunk)
+    draft = Definition("", sli, target, Window(window), tiers=tuple(chosen), budget_alerts=(), no_data=None)
+    slices = ask(store, draft, chunk)[()]
     history = History.of(slices)
     marks = history.marks[1:]
-    draft = Definition("", sli, target, Window(window), tiers=tuple(chosen), budget_alerts=(), no_data=None)
     events = replay(draft, history, chunk.start, chunk.end)
     budget = Budget(difference(None, marks[-1], window), target, window)
     return Preview(
