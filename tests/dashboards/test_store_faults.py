@@ -16,7 +16,7 @@ from telemetry.models import Source
 from tests.connectors.impostor import Reply, impostor
 from tests.dashboards.everything import lately
 from tests.dashboards.pages import Page
-from tests.make import HOUR, MINUTE, make_flow, make_objective, make_slices, make_source
+from tests.make import HOUR, MINUTE, book_of, make_flow, make_objective, make_slices, make_source
 from tests.servers import free_port
 from tests.slo.stores import Scripted
 
@@ -54,7 +54,7 @@ def test_pages_say_what_is_wrong_with_a_store_and_nothing_is_lost_or_counted_twi
         stopped = lately(10 * MINUTE)
         make_slices(objective, stopped - HOUR, slices(HOUR))
         before = list(Slice.objects.values_list())
-        advance(objective.pk, timezone.now())
+        advance([objective.pk], timezone.now())
         assert list(Slice.objects.values_list()) == before
         assert_said(owner, objective, sentence)
         tested = Page(owner.post(f"/settings/sources/{source.pk}/test/", follow=True))
@@ -78,7 +78,7 @@ def assert_said(owner: Client, objective: Objective, sentence: str) -> None:
 
 def assert_caught_up(objective: Objective, stopped: datetime, now: datetime) -> None:
     """When the store answers again, each slice of the meantime is there, once and in order."""
-    advance(objective.pk, now, Scripted())
+    advance([objective.pk], now, Scripted())
     objective.refresh_from_db()
     reached = objective.measured_until
     assert reached is not None
@@ -86,7 +86,7 @@ def assert_caught_up(objective: Objective, stopped: datetime, now: datetime) -> 
     assert missed >= 8
     rows = list(Slice.objects.filter(end__gt=stopped).order_by("end"))
     assert [row.end for row in rows] == [stopped + (n + 1) * settings.SLICE for n in range(missed)]
-    found = ledger.totals(objective, stopped, reached)
+    found = ledger.totals(book_of(objective), stopped, reached)
     assert (found.bad, found.total) == (missed, 10 * missed)
     assert objective.last_error == Source.objects.get().last_error == ""
 
@@ -95,8 +95,8 @@ def test_a_metric_or_label_that_is_gone_is_said_on_pages_and_counts_as_nothing(o
     objective = make_objective(flow=make_flow("Checkout"), window=HOUR)
     stopped = lately(10 * MINUTE)
     make_slices(objective, stopped - HOUR, slices(HOUR))
-    advance(objective.pk, timezone.now(), Scripted(lambda at: None))
+    advance([objective.pk], timezone.now(), Scripted(lambda at: None))
     for address in ("/", f"/objectives/{objective.pk}/"):
         assert "No series matches requests_total" in Page(owner.get(address)).text, address
-    found = ledger.totals(objective, stopped, lately(2 * MINUTE))
+    found = ledger.totals(book_of(objective), stopped, lately(2 * MINUTE))
     assert (found.bad, found.total, found.measured) == (0, 0, timedelta())
