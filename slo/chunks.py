@@ -52,9 +52,12 @@ def coarse(slice: timedelta) -> timedelta:
     return max(1, -(-COARSE // slice)) * slice
 
 
-def beginning(now: datetime, length: Lengths) -> datetime:
-    """Where a new objective's ledgers begin: the last hours come first, so that alerts need not wait for history."""
-    return floor(now - HISTORY, length.history)
+def beginning(now: datetime, goal: datetime, length: Lengths) -> datetime:
+    """Where a new objective's ledgers begin, of which the past is wanted until `goal`: with the last hours.
+
+    They come first, so that alerts need not wait for the rest.
+    """
+    return max(floor(now - HISTORY, length.history), floor(goal, length.history))
 
 
 def following(

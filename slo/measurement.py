@@ -16,7 +16,7 @@ from slo.definitions import budgeting_of, history_goal, sli_of, window_of
 from slo.groups import Group
 from slo.ledger import Batch
 from slo.models import Ledger, Objective
-from slo.reading import Read, Store
+from slo.reading import NotYet, Read, Store
 from slo.slices import Measured
 from telemetry import sources
 from telemetry.models import Source
@@ -99,7 +99,7 @@ def _due(objectives: Iterable[Objective], now: datetime) -> Mapping[Chunk, list[
     found = defaultdict[Chunk, list[Objective]](list)
     for one in objectives:
         length = lengths_of(one)
-        until = one.measured_until or chunks.beginning(now, length)
+        until = one.measured_until or chunks.beginning(now, history_goal(window_of(one), now), length)
         if chunk := chunks.following(until, now, length, settings.SETTLE):
             found[chunk].append(one)
     return found
@@ -151,11 +151,13 @@ def _answers(
 ) -> dict[int, Mapping[Group, Sequence[Measured]]]:
     """The slices of `chunk` by objective and group; for those without, `last_error` says why."""
     by_pk = {one.pk: one for one in objectives}
-    found = reading.read(store, _slis(objectives, now), chunk)
+    found = reading.read(store, _slis(objectives, now), chunk, now)
     answers = {pk: answer for pk, answer in found.items() if not isinstance(answer, Exception)}
     errors = {pk: answer for pk, answer in found.items() if isinstance(answer, Exception)}
     for pk, error in errors.items():
-        _record(by_pk[pk], _sentence(error), now)
+        # What has not arrived is asked for again, and nothing is wrong.
+        if not isinstance(error, NotYet):
+            _record(by_pk[pk], _sentence(error), now)
     if objectives:
         _note_source(objectives[0].source, bool(answers), errors.values(), now)
     return {pk: _kept(by_pk[pk], answer) for pk, answer in answers.items()}
@@ -211,7 +213,9 @@ def _note_source(source: Source, answered: bool, errors: Iterable[Exception], no
     if answered:
         sources.record_answer(source, now)
     # A store that refuses one question may answer all others: that is not the source's fault.
-    faults = [error for error in errors if isinstance(error, StoreError) and not isinstance(error, Refused | TooMuch)]
+    faults = [
+        error for error in errors if isinstance(error, StoreError) and not isinstance(error, Refused | TooMuch | NotYet)
+    ]
     if faults:
         _blame(source, faults[0], now)
 

@@ -21,6 +21,10 @@ def seed(store: str, webhook: str) -> None:
         tiers=[tier(long=timedelta(minutes=1), short=timedelta(seconds=10), budget_share="0.02")],
         flow=make_flow("Checkout"),
         source=make_source(store),
+        metric="",
+        bad_matchers=[],
+        bad_expression="bad{{window}}",
+        total_expression="total{{window}}",
     )
     Channel.objects.create(name="chat", kind=Channel.Kind.WEBHOOK, config={"url": webhook})
 
@@ -33,16 +37,20 @@ def recorded() -> list[list[str]]:
 
 
 def replayed() -> list[list[str]]:
-    from slo.definitions import tiers_of
-    from slo.models import Objective, Slice
-    from slo.states import replay
-    from slo.windows import Mark
+    from slo import ledger
+    from slo.definitions import definition_of
+    from slo.models import Objective
+    from slo.replay import replay
 
     objective = Objective.objects.get()
-    fields = ("end", "running_bad", "running_total", "running_measured")
-    marks = [Mark(*row) for row in Slice.objects.order_by("end").values_list(*fields)]
-    moves = replay(marks, tiers_of(objective)[0], objective.target, objective.window)
-    return [[move.at.isoformat(), move.old, move.new] for move in moves]
+    [book] = ledger.books(objective)
+    begins, until = objective.measured_from, objective.measured_until
+    assert begins is not None
+    assert until is not None
+    history = ledger.history(book, begins, until)
+    return [
+        [move.at.isoformat(), move.old, move.new] for move in replay(definition_of(objective), history, begins, until)
+    ]
 
 
 def main(arguments: list[str]) -> None:

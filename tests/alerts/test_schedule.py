@@ -1,6 +1,7 @@
 """When objectives are measured, and that nothing needs Redis to be remembered."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from config.celery import app
 from slo import measurement
 from slo.models import Objective
 from tests.alerts.cast import BAD, go_on, make_channel, the_incident, watched
-from tests.make import DAY, MINUTE, NOON, make_objective, make_slices
+from tests.make import DAY, MINUTE, NOON, make_objective, make_slices, make_source
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -61,12 +62,17 @@ def test_archived_objectives_are_left_alone() -> None:
 
 def test_beat_sends_every_task_the_instant_and_drops_what_waited() -> None:
     entries = {entry["task"]: entry for entry in app.conf.beat_schedule.values()}
-    assert set(entries) == {"alerts.tasks.begin_round", "alerts.tasks.sweep", "telemetry.tasks.prune"}
+    assert set(entries) == {
+        "alerts.tasks.begin_round",
+        "alerts.tasks.sweep",
+        "telemetry.tasks.prune",
+        "slo.tasks.thin",
+    }
     for entry in entries.values():
         [instant] = entry["args"]
         assert isinstance(instant, BeatLazyFunc)
         assert abs(datetime.fromisoformat(instant()) - timezone.now()) < MINUTE
-        assert 0 < entry["options"]["expires"] <= 30
+        assert 0 < entry["options"]["expires"] <= entry["schedule"] + 5
     assert entries["alerts.tasks.sweep"]["schedule"] <= settings.SLICE.total_seconds()
 
 
@@ -76,7 +82,7 @@ class Queue:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.there = True
         self.messages: list[tuple[str, tuple[Any, ...]]] = []
-        for task in (tasks.measure, tasks.collect_examples, tasks.deliver):
+        for task in (tasks.measure, tasks.recall, tasks.collect_examples, tasks.deliver):
             monkeypatch.setattr(task, "apply_async", self._taker(task.name))
 
     def _taker(self, name: str) -> Any:
@@ -98,15 +104,15 @@ def test_a_round_queues_the_objectives_that_are_due(queue: Queue) -> None:
     objective = measured(until=NOON)
     instant = (NOON + 70 * SECOND).isoformat()
     tasks.begin_round(instant)
-    assert queue.messages == [("measure", (objective.pk, instant))]
+    assert queue.messages == [("measure", ((objective.pk,), instant))]
 
 
 def test_an_opened_incident_is_looked_into_at_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = watched()
-    monkeypatch.setattr(measurement, "advance", lambda *arguments: False)
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: [])
     monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 12 * SECOND)
     make_slices(checkout, NOON, [BAD, BAD])
-    tasks.measure(checkout.pk, NOON.isoformat())
+    tasks.measure([checkout.pk], NOON.isoformat())
     assert queue.messages == [("collect_examples", (the_incident().pk,))]
 
 
@@ -122,18 +128,46 @@ def test_without_redis_nothing_is_lost_and_the_sweep_finds_it(queue: Queue, monk
     make_channel()
     queue.there = False
     checkout = watched()
-    monkeypatch.setattr(measurement, "advance", lambda *arguments: True)
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: [checkout.pk])
     monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 12 * SECOND)
     make_slices(checkout, NOON, [BAD, BAD])
-    tasks.measure(checkout.pk, NOON.isoformat())
+    tasks.measure([checkout.pk], NOON.isoformat())
     assert Incident.objects.count() == 1
     queue.there = True
     tasks.sweep((NOON + 3 * MINUTE).isoformat())
     assert {name for name, _ in queue.messages} == {"collect_examples", "deliver"}
 
 
-def test_a_long_history_is_measured_in_several_messages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_gap_is_caught_up_in_several_messages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     objective = measured(until=None)
-    monkeypatch.setattr(measurement, "advance", lambda *arguments: True)
-    tasks.measure(objective.pk, NOON.isoformat())
-    assert queue.messages == [("measure", (objective.pk, NOON.isoformat()))]
+    monkeypatch.setattr(measurement, "advance", lambda *arguments: [objective.pk])
+    tasks.measure([objective.pk], NOON.isoformat())
+    assert queue.messages == [("measure", ([objective.pk], NOON.isoformat()))]
+
+
+def test_many_objectives_are_measured_in_parts_that_share_what_they_count(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "TOGETHER", 2)
+    source = make_source()
+    metrics = ("a_total", "b_total", "a_total", "b_total")
+    a, b, c, d = (make_objective(source=source, metric=metric) for metric in metrics)
+    Objective.objects.update(measured_until=NOON)
+    tasks.begin_round((NOON + 70 * SECOND).isoformat())
+    assert [ids for _, (ids, _) in queue.messages] == [(a.pk, c.pk), (b.pk, d.pk)]
+
+
+def test_judged_time_slices_are_measured_when_theirs_have_settled() -> None:
+    objective = make_objective(method="timeslices", time_slice=5 * MINUTE, time_slice_target=Decimal("0.9"))
+    Objective.objects.filter(pk=objective.pk).update(measured_until=NOON)
+    assert schedule.to_measure(NOON + 130 * SECOND) == []
+    assert schedule.to_measure(NOON + 310 * SECOND) == [objective.pk]
+
+
+def test_the_past_is_asked_for_once_a_slice_until_it_is_known(queue: Queue) -> None:
+    objective = measured(until=NOON)
+    Objective.objects.filter(pk=objective.pk).update(measured_from=NOON - DAY, history_goal=NOON - 7 * DAY)
+    ticks = [NOON + 5 * n * SECOND for n in range(24)]
+    assert [schedule.to_recall(tick) for tick in ticks].count([objective.pk]) == 2
+    Objective.objects.filter(pk=objective.pk).update(measured_from=NOON - 7 * DAY)
+    assert all(schedule.to_recall(tick) == [] for tick in ticks)

@@ -5,46 +5,69 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo.chunks import Chunk, beginning, coarse, following
+from slo.chunks import Chunk, Lengths, beginning, coarse, following, lengths, preceding
 from slo.instants import EPOCH, floor, grid
 from tests.make import DAY, HOUR, MINUTE, NOON
 
 SECOND = timedelta(seconds=1)
 SETTLE = 10 * SECOND
+MINUTES = lengths(MINUTE)
+JUDGED = lengths(MINUTE, judged=10 * MINUTE)
 
 
 def test_a_slice_is_due_when_its_last_scrape_has_arrived() -> None:
     until = NOON
-    assert following(until, NOON + MINUTE + 9 * SECOND, MINUTE, SETTLE) is None
-    assert following(until, NOON + MINUTE + 10 * SECOND, MINUTE, SETTLE) == Chunk(NOON, MINUTE, 1)
+    assert following(until, NOON + MINUTE + 9 * SECOND, MINUTES, SETTLE) is None
+    assert following(until, NOON + MINUTE + 10 * SECOND, MINUTES, SETTLE) == Chunk(NOON, MINUTE, 1)
 
 
 def test_what_was_missed_is_caught_up_in_one_query() -> None:
-    assert following(NOON, NOON + HOUR + SETTLE, MINUTE, SETTLE) == Chunk(NOON, MINUTE, 60)
+    assert following(NOON, NOON + HOUR + SETTLE, MINUTES, SETTLE) == Chunk(NOON, MINUTE, 60)
 
 
-def test_a_week_takes_a_few_queries() -> None:
-    now, until, queries = NOON, beginning(NOON, 7 * DAY, 10 * SECOND), 0
-    while chunk := following(until, now, 10 * SECOND, SETTLE):
-        until, queries = chunk.end, queries + 1
-    assert until == NOON - SETTLE
-    assert queries == 3
+def test_a_new_ledger_begins_with_the_hours_that_alerts_look_at() -> None:
+    assert beginning(NOON + 3 * MINUTE, NOON - DAY, MINUTES) == NOON - 6 * HOUR
+
+
+def test_of_a_short_window_a_new_ledger_holds_no_more_than_it_needs() -> None:
+    assert beginning(NOON + 3 * MINUTE, NOON - HOUR, MINUTES) == NOON - HOUR
+
+
+def test_the_past_is_read_backwards_a_day_at_a_time_until_the_goal() -> None:
+    begins, goal, days = NOON, NOON - 3 * DAY - HOUR, []
+    while chunk := preceding(begins, goal, MINUTES):
+        assert (chunk.end, chunk.length) == (begins, 5 * MINUTE)
+        begins = chunk.start
+        days.append(chunk.count * chunk.length)
+    assert begins == goal
+    assert days == [DAY, DAY, DAY, HOUR]
+
+
+def test_the_past_before_an_odd_beginning_leads_to_the_coarse_grid_first() -> None:
+    assert preceding(NOON + 2 * MINUTE, NOON - DAY, MINUTES) == Chunk(NOON, 2 * MINUTE, 1)
+
+
+def test_judged_slices_keep_their_length_in_the_past_too() -> None:
+    assert Lengths(10 * MINUTE, 10 * MINUTE) == JUDGED
+    assert preceding(NOON, NOON - HOUR, JUDGED) == Chunk(NOON - HOUR, 10 * MINUTE, 6)
+    assert following(NOON - HOUR, NOON, JUDGED, SETTLE) == Chunk(NOON - HOUR, 10 * MINUTE, 5)
 
 
 def test_history_is_coarse_and_the_last_hours_are_not() -> None:
-    first = following(NOON - DAY, NOON, MINUTE, SETTLE)
+    first = following(NOON - DAY, NOON, MINUTES, SETTLE)
+    assert first is not None
     assert first == Chunk(NOON - DAY, 5 * MINUTE, 18 * 12)
-    assert following(first.end, NOON, MINUTE, SETTLE) == Chunk(NOON - 6 * HOUR, MINUTE, 6 * 60 - 1)
+    assert following(first.end, NOON, MINUTES, SETTLE) == Chunk(NOON - 6 * HOUR, MINUTE, 6 * 60 - 1)
 
 
 def test_a_gap_from_the_middle_of_a_coarse_slice_is_led_to_its_end() -> None:
     start = NOON - DAY + 2 * MINUTE
-    assert following(start, NOON, MINUTE, SETTLE) == Chunk(start, MINUTE, 3)
+    assert following(start, NOON, MINUTES, SETTLE) == Chunk(start, MINUTE, 3)
 
 
 def test_when_slices_become_longer_a_short_one_leads_to_the_new_grid() -> None:
     start = NOON - HOUR + 10 * SECOND
-    assert following(start, NOON, MINUTE, SETTLE) == Chunk(start, 50 * SECOND, 1)
+    assert following(start, NOON, MINUTES, SETTLE) == Chunk(start, 50 * SECOND, 1)
 
 
 def test_a_coarse_slice_is_a_multiple_of_the_usual_one() -> None:
@@ -63,7 +86,7 @@ def test_chunks_follow_each_other_until_nothing_is_due(length: int, start: int, 
     slice, until = length * SECOND, NOON + start * SECOND
     now = until + later * SECOND
     for _ in range(10_000):
-        chunk = following(until, now, slice, SETTLE, most * 100)
+        chunk = following(until, now, lengths(slice), SETTLE, most * 100)
         if chunk is None:
             break
         assert chunk.start == until

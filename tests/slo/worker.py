@@ -30,13 +30,13 @@ def prepare() -> None:
 def run(objective_id: int, minutes: int) -> None:
     """Measure minute after minute, in slices of a minute; prints each."""
     for n in range(1, minutes + 1):
-        advance(objective_id, NOON + n * MINUTE + timedelta(seconds=10), Scripted())
+        advance([objective_id], NOON + n * MINUTE + timedelta(seconds=10), Scripted())
         print(n, flush=True)
 
 
 def show(objective_id: int) -> None:
     """Print start and end in minutes since noon, bad, total and running total of each slice."""
-    rows = Slice.objects.filter(objective=objective_id).order_by("start")
+    rows = Slice.objects.filter(ledger__objective=objective_id).order_by("start")
     print(
         json.dumps(
             [
