@@ -104,7 +104,7 @@ def _entry(
         "row": row,
         "now": now,
         "as_of": now,
-        "past": maintenance.occurrences(row, row.start, now)[-MOST_TIMES:],
+        "past": [(left, min(right, now)) for left, right in maintenance.occurrences(row, row.start, now)][-MOST_TIMES:],
         "problem": problem,
         "typed": typed or moments.written(floor(now, MINUTE), "UTC"),
     }

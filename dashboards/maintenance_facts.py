@@ -60,6 +60,11 @@ class Effect:
     before: Budget
     after: Budget
 
+    @property
+    def change(self) -> float:
+        """By how much of the whole budget what is left changes."""
+        return abs((self.after.left or 0.0) - (self.before.left or 0.0))
+
 
 def entry(row: Maintenance, now: datetime) -> Entry:
     if row.cancelled_at:
@@ -93,7 +98,7 @@ def of_objective(objective: Objective, now: datetime, ahead: datetime) -> list[E
 def effects(draft: Maintenance) -> list[Effect]:
     """What `draft`, not stored yet, takes out of the present windows of the objectives that it concerns.
 
-    What other maintenance takes out already is not counted again.
+    Those whose budgets change most come first. What other maintenance takes out already is not counted again.
     """
     books = Ledger.objects.filter(
         generation=F("objective__generation"),
@@ -105,7 +110,7 @@ def effects(draft: Maintenance) -> list[Effect]:
     if draft.objective_id:
         books = books.filter(objective=draft.objective_id)
     found = (_effect(draft, book) for book in books.order_by("objective__flow", "objective", "group")[:MOST_EFFECTS])
-    return [one for one in found if one.taken.span]
+    return sorted((one for one in found if one.taken.span), key=lambda one: one.change, reverse=True)
 
 
 def _effect(draft: Maintenance, book: Ledger) -> Effect:

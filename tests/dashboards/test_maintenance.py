@@ -135,12 +135,12 @@ class TestTheLook:
         self.make_outage()
         assert not maintenance_facts.effects(maintenance.drafted("Other", lately(HOUR), HOUR, flow=make_flow()))
 
-    def test_every_group_is_an_effect_of_its_own(self) -> None:
+    def test_every_group_is_an_effect_of_its_own_the_largest_first(self) -> None:
         objective = make_objective("0.99", window=DAY, grouping=["region"])
         eu, us = (("region", "eu"),), (("region", "us"),)
-        make_groups(objective, lately(HOUR), {eu: [(1, 100)] * 60, us: [(2, 100)] * 60})
+        make_groups(objective, lately(HOUR), {eu: [(1, 100)] * 60, us: [(0, 100)] * 50 + [(20, 100)] * 10})
         found = maintenance_facts.effects(maintenance.drafted("Upgrade", lately(10 * MINUTE), 10 * MINUTE))
-        assert [(one.book.group, one.taken.bad) for one in found] == [('{region="eu"}', 10), ('{region="us"}', 20)]
+        assert [(one.book.group, one.taken.bad) for one in found] == [('{region="us"}', 200), ('{region="eu"}', 10)]
 
     def test_what_repeats_lists_its_next_times(self, owner: Client) -> None:
         page = Page(owner.post("/maintenance/preview/", typed(repeats="daily")))
