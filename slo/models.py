@@ -102,7 +102,7 @@ class Objective(models.Model):
     matchers = models.JSONField(default=list, blank=True)
     # Whether `bad_matchers` and `bad_expression` choose the bad events or the good ones.
     marks = models.CharField(max_length=4, choices=Marks, default=Marks.BAD)
-    # Events: the counter of the marked events, when it is another one than `metric`; `bad_matchers` are then all of its.
+    # Events: the counter of the marked events, if it is another one than `metric`; `bad_matchers` are then all of its.
     bad_metric = models.CharField(max_length=200, blank=True)
     # Events: what marks an event, on top of `matchers`.
     bad_matchers = models.JSONField(default=list, blank=True)
@@ -286,6 +286,28 @@ class Slice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.start:%F %T}: {self.bad} of {self.total}"
+
+
+class Recording(models.Model):
+    """Slices that were read to try a draft out, so that a store is not asked again with every keystroke.
+
+    Nothing else is built on them: they may go at any time.
+    """
+
+    # A digest of what was asked: source, SLI and length of the slices.
+    key = models.CharField(max_length=64)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    # Compressed; see `slo.recordings`.
+    slices = models.BinaryField()
+    fetched_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("start",)
+        constraints = [models.UniqueConstraint(fields=["key", "start"], name="recording_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} from {self.start:%F %T} to {self.end:%F %T}"
 
 
 class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
