@@ -99,6 +99,14 @@ def test_a_batch_costs_the_same_queries_however_many_objectives_it_has(
             assert len(ledger.append([batch(one, minute(1)) for one in objectives])) == len(objectives)
 
 
+def test_objectives_that_are_not_equally_far_go_on_from_their_own_totals() -> None:
+    late, early = make_objective(), make_objective()
+    make_slices(late, NOON, [(1, 10)])
+    make_slices(early, NOON, [(1, 10)] * 5)
+    assert len(ledger.append([batch(late, minute(1)), batch(early, minute(5))])) == 2
+    assert [ledger.totals(book_of(one), NOON, NOON + HOUR).total for one in (late, early)] == [20, 60]
+
+
 @pytest.mark.parametrize("slices", [[], [minute(1)], [minute(0), minute(2)], [minute(0), minute(0)]])
 def test_slices_that_leave_a_gap_or_overlap_are_refused(slices: list[Measured]) -> None:
     objective = make_objective()
