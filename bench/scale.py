@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -76,7 +76,7 @@ def _postgres() -> Iterator[str]:
         yield server.url
 
 
-def _databases(only: str | None) -> "list[tuple[str, contextmanager[str]]]":
+def _databases(only: str | None) -> list[tuple[str, AbstractContextManager[str]]]:
     both = [("SQLite", _sqlite()), ("PostgreSQL", _postgres())]
     return [one for one in both if only in (None, one[0].lower().replace("postgresql", "postgres"))]
 
