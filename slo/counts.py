@@ -165,7 +165,8 @@ class Counts:
 
     def _tabled(self, added: Floats) -> Floats:
         """The sum of each series and slice."""
-        count, inside = self.fetched.chunk.count, self._slice >= 0
+        count = self.fetched.chunk.count
+        inside = (self._slice >= 0) & (self._slice < count)
         cells = self._steps.series[inside] * count + self._slice[inside]
         size = len(self.fetched.series) * count
         return np.bincount(cells, added[inside], size).reshape(-1, count)
@@ -190,5 +191,5 @@ class Counts:
             rows = zip(*(column[where].tolist() for column in columns), strict=True)
             self._table[numbers] = 0
             for at, added in replicas.merged(rows):
-                if at > 0:
+                if 0 < at <= self._length * self.fetched.chunk.count:
                     self._table[longest, (at - 1) // self._length] += added

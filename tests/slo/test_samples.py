@@ -76,6 +76,7 @@ def test_what_returns_after_hours_is_given_its_last_samples(store: Asked) -> Non
     assert len(store.queries) == 5
     (found,) = values(fetched, "b")
     assert set(found) == {50, 60}
+    assert fetched.ups[0].values[0] == 1
     assert [one.times == sorted(one.times) for one in (*fetched.series, *fetched.ups)] == [True, True]
 
 
