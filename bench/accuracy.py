@@ -11,7 +11,7 @@ import argparse
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,7 +65,7 @@ def sli_of(story: Story) -> Sli:
 def by_samples(store: Prometheus, story: Story) -> Sums:
     """Fireline, from raw samples, in pieces of different length that arrive in any order."""
     sli = sli_of(story)
-    return _sums(
+    return sums(
         slice
         for chunk in _pieces(story)
         for slice in tally(sli, joined([fetch(store, choice.selector, chunk) for choice in choices(sli)]))[()]
@@ -77,7 +77,7 @@ def by_query(store: Prometheus, story: Story) -> Sums:
     sli = sli_of(story)
     chunk = Chunk(EPOCH, SLICE, round(story.hours * 60))
     answer = store.range(promql(sli, SLICE), chunk.first_end, chunk.end, SLICE)
-    return _sums(slices_of(sli, chunk, answer))
+    return sums(slices_of(sli, chunk, answer))
 
 
 def by_increase(window: timedelta) -> Way:
@@ -183,7 +183,8 @@ def _pieces(story: Story) -> list[Chunk]:
     return found
 
 
-def _sums(slices: Iterator[Measured] | list[Measured]) -> Sums:
+def sums(slices: Iterable[Measured]) -> Sums:
+    """The bad and all events of the slices that were measured."""
     bad = total = 0.0
     for one in slices:
         bad, total = bad + (one.bad or 0), total + (one.total or 0)

@@ -5,10 +5,12 @@ from itertools import combinations
 
 from connectors.raw_samples import Samples
 
-# What operators and the servers' own documentation call it; tried even where `up` is not there twice.
-WELL_KNOWN = ("prometheus_replica", "__replica__", "replica", "prometheus")
-# So many copies that go the same way convince, and so many of them may be in doubt: one that restarts, say.
-ENOUGH, DOUBTFUL = 200, 0.1
+# What operators and the servers' own documentation call it; and what may be called so, but other things are, too.
+SURE = ("prometheus_replica", "__replica__")
+LIKELY = ("replica", "prometheus")
+# So many copies convince when most go the same way. Some always look apart: with one scrape each, say, which saw more
+# and less of a quick start. Of different processes nearly all are.
+ENOUGH, DOUBTFUL = 200, 0.5
 
 type Key = frozenset[tuple[str, str]]
 
@@ -16,12 +18,12 @@ type Key = frozenset[tuple[str, str]]
 def labels_of_replicas(targets: Iterable[Sequence[Mapping[str, str]]], series: Sequence[Samples]) -> frozenset[str]:
     """The labels that only tell copies apart. `targets`: the labels of each target that has several `up`.
 
-    A label is believed only when the series that differ by it alone count the same: pods of one name, or clusters
+    But for the well-known names, a label is believed only when the series that differ by it alone count the same: pods of one name, or clusters
     with the same addresses, look alike otherwise.
     """
     candidates = {_differing(one, other) for several in targets for one, other in combinations(several, 2)}
-    candidates |= {frozenset({name}) for name in WELL_KNOWN}
-    return frozenset[str]().union(*(names for names in candidates if names and _same(copies(series, names), series)))
+    candidates |= {frozenset({name}) for name in LIKELY}
+    return frozenset(SURE).union(*(names for names in candidates if names and _same(copies(series, names), series)))
 
 
 def copies(series: Sequence[Samples], names: frozenset[str]) -> list[list[int]]:
