@@ -1,7 +1,6 @@
 """Copies of the same series from several Prometheus servers: by which labels they differ, and how they count once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
 
 from connectors.raw_samples import Samples
 
@@ -18,10 +17,10 @@ type Key = frozenset[tuple[str, str]]
 def labels_of_replicas(targets: Iterable[Sequence[Mapping[str, str]]], series: Sequence[Samples]) -> frozenset[str]:
     """The labels that only tell copies apart. `targets`: the labels of each target that has several `up`.
 
-    But for the well-known names, a label is believed only when the series that differ by it alone count the same: pods of one name, or clusters
-    with the same addresses, look alike otherwise.
+    Unless its name says it all, a label is believed only when the series that differ by it alone count the same: pods
+    of one name, or clusters with the same addresses, look alike otherwise.
     """
-    candidates = {_differing(one, other) for several in targets for one, other in combinations(several, 2)}
+    candidates = {_differing(several[0], other) for several in targets for other in several[1:]}
     candidates |= {frozenset({name}) for name in LIKELY}
     return frozenset(SURE).union(*(names for names in candidates if names and _same(copies(series, names), series)))
 
