@@ -26,6 +26,8 @@ TRACE_LABELS = ("trace_id", "traceID", "traceId", "TraceID")
 MOST_POINTS = 11_000
 # Raw samples are the bulk of all that is read; past this the question is better asked in parts.
 LARGEST_RAW = 48 * 1024 * 1024
+# Thanos and VictoriaMetrics leave out what a part of a cluster does not answer, unless they are told to fail instead.
+WHOLE = {"partial_response": "false", "deny_partial_response": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,12 @@ class Prometheus:
     def raw(self, selector: str, start: datetime, end: datetime) -> Answer[Samples]:
         """The samples themselves, later than `start` and at most at `end`, of each series that has any.
 
-        Raises `TooMuch` past `LARGEST_RAW` bytes: ask for a shorter time or fewer series.
+        All of a cluster answers, or none of it. Raises `TooMuch` past `LARGEST_RAW` bytes: ask for a shorter time or fewer series.
         """
         milliseconds = (end - start) // timedelta(milliseconds=1)
         answer = self._session.answer(
             f"{self.url}/api/v1/query",
-            {"query": f"{selector}[{milliseconds}ms]", "time": end.timestamp(), "timeout": self._patience},
+            {"query": f"{selector}[{milliseconds}ms]", "time": end.timestamp(), "timeout": self._patience} | WHOLE,
             headers=self._headers,
             auth=self._auth,
             timeout=self.peer.timeout.total_seconds(),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -97,6 +98,13 @@ def test_a_flood_of_samples_is_refused_with_advice(monkeypatch: pytest.MonkeyPat
         pytest.raises(TooMuch, match="Choose fewer series or a shorter time"),
     ):
         client.raw("up", NOON - MINUTE, NOON)
+
+
+def test_half_a_cluster_is_no_answer() -> None:
+    with impostor(success({"resultType": "matrix", "result": []})) as server, ask(server) as client:
+        client.raw("up", NOON - MINUTE, NOON)
+        asked = parse_qs(server.requests[0].body.decode())
+    assert (asked["partial_response"], asked["deny_partial_response"]) == (["false"], ["1"])
 
 
 @pytest.mark.parametrize("result", [{"a": 1}, [{"metric": {}, "values": [[1]]}], [{"values": [[2e9, "2"]]}], "text"])
