@@ -147,12 +147,13 @@ class Prometheus:
     def raw(self, selector: str, start: datetime, end: datetime) -> Answer[Samples]:
         """The samples themselves, later than `start` and at most at `end`, of each series that has any.
 
-        All of a cluster answers, or none of it. Raises `TooMuch` past `LARGEST_RAW` bytes: ask for a shorter time or fewer series.
+        All of a cluster answers, or none of it. Raises `TooMuch` past `LARGEST_RAW` bytes: ask for a shorter time or
+        fewer series.
         """
         milliseconds = (end - start) // timedelta(milliseconds=1)
         answer = self._session.answer(
             f"{self.url}/api/v1/query",
-            {"query": f"{selector}[{milliseconds}ms]", "time": end.timestamp(), "timeout": self._patience} | WHOLE,
+            {"query": f"{selector}[{milliseconds}ms]", "time": end.timestamp(), "timeout": self._patience, **WHOLE},
             headers=self._headers,
             auth=self._auth,
             timeout=self.peer.timeout.total_seconds(),
