@@ -1,8 +1,9 @@
 """Samples as a store keeps them, before any arithmetic: of counters and of native histograms."""
 
-import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 
@@ -37,22 +38,26 @@ def read(rows: Iterable[Mapping[str, Any]], after: float) -> Iterable[Samples]:
         pairs = row.get("values") or ()
         times = [pair[0] for pair in pairs]
         values = [float(pair[1]) for pair in pairs]
-        if times and not (times[0] > after and math.isfinite(sum(values))):
-            times, values = _sound(times, values, after)
+        if times and times[0] <= after:
+            # At most one, at the very start.
+            late = bisect_right(times, after)
+            del times[:late], values[:late]
+        if not isfinite(sum(values)):
+            times, values = _finite(times, values)
         if times:
             yield Samples(row["metric"], times, values)
         elif native := row.get("histograms"):
             yield from _native(row["metric"], native, after)
 
 
-def _sound(times: Sequence[float], values: Sequence[float], after: float) -> tuple[list[float], list[float]]:
-    kept = [(at, value) for at, value in zip(times, values, strict=True) if at > after and math.isfinite(value)]
+def _finite(times: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:
+    kept = [(at, value) for at, value in zip(times, values, strict=True) if isfinite(value)]
     return [at for at, _ in kept], [value for _, value in kept]
 
 
 def _native(labels: Mapping[str, str], pairs: Sequence[Any], after: float) -> Iterable[Samples]:
     found = [(at, _histogram(one)) for at, one in pairs if at > after]
-    sound = [(at, one) for at, one in found if math.isfinite(one.count)]
+    sound = [(at, one) for at, one in found if isfinite(one.count)]
     if sound:
         histograms = [one for _, one in sound]
         yield Samples(labels, [at for at, _ in sound], [one.count for one in histograms], histograms)
@@ -66,6 +71,6 @@ def _histogram(one: Mapping[str, Any]) -> Histogram:
 def _share(lower: float, upper: float, limit: float) -> float:
     if limit >= upper:
         return 1.0
-    if limit <= lower or not math.isfinite(lower) or not math.isfinite(upper):
+    if limit <= lower or not isfinite(lower) or not isfinite(upper):
         return 0.0
     return (limit - lower) / (upper - lower)

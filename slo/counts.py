@@ -63,10 +63,10 @@ class Counts:
         return Selection([one.labels for one in self.fetched.series])
 
     @cached_property
-    def recent(self) -> Bools:
-        """Which series have samples in the chunk or in the look-back before it."""
+    def past(self) -> frozenset[int]:
+        """The series without a sample in the chunk or in the look-back before it; they only tell who was there."""
         ends = np.array([one.times[-1] for one in self.fetched.series])
-        return np.asarray((ends - self._origin) * 1000 > -LONGEST_REACH)
+        return frozenset(np.flatnonzero((ends - self._origin) * 1000 <= -LONGEST_REACH).tolist())
 
     def of(self, rows: Sequence[int]) -> Floats:
         """What these series counted together in each slice."""

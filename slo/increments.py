@@ -33,14 +33,15 @@ def tally(sli: Sli, fetched: Fetched) -> dict[Group, list[Measured]]:
 
 
 def _by_group(sli: Sli, counts: Counts, choice: Choice) -> dict[Group, Rows]:
-    chosen = [row for row in counts.selection.of(choice) if counts.recent[row]]
+    chosen = [row for row in counts.selection.of(choice) if row not in counts.past]
     if not sli.group_by:
         return {groups.ALL: chosen} if chosen else {}
-    found = dict[Group, Rows]()
+    found = dict[tuple[str, ...], Rows]()
     series = counts.fetched.series
     for row in chosen:
-        found.setdefault(groups.of(series[row].labels, sli.group_by), []).append(row)
-    return found
+        labels = series[row].labels
+        found.setdefault(tuple(labels.get(name, "") for name in sli.group_by), []).append(row)
+    return {groups.of(series[rows[0]].labels, sli.group_by): rows for rows in found.values()}
 
 
 def _group(sli: Sli, counts: Counts, total: Rows, marked: Rows) -> list[Measured]:

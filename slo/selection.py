@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from slo.counting import Choice, Matcher
 
+MOST_VALUES = 10_000
+
 
 class Selection:
     """The labels of all series that were read, indexed by the labels that selectors ask to be equal."""
@@ -22,13 +24,15 @@ class Selection:
         return found
 
     def _choose(self, choice: Choice) -> list[int]:
-        matchers = (Matcher("__name__", "=", choice.metric), *choice.matchers)
+        matchers = {Matcher("__name__", "=", choice.metric), *choice.matchers}
         # An empty value stands for a label that is not there, which no index holds.
-        equal = [one for one in matchers if one.op == "=" and one.value]
-        few = min((self._equal(one.label).get(one.value, []) for one in equal), key=len)
-        tests = [(one.label, _test(one)) for one in matchers]
-        labels = self._labels
-        return [number for number in few if all(test(labels[number].get(label, "")) for label, test in tests)]
+        equal = {one: self._equal(one.label).get(one.value, []) for one in matchers if one.op == "=" and one.value}
+        fewest = min(equal, key=lambda one: len(equal[one]))
+        found, labels = equal[fewest], self._labels
+        for matcher in matchers - {fewest}:
+            label, fits = matcher.label, _fits(matcher)
+            found = [number for number in found if fits[labels[number].get(label, "")]]
+        return found
 
     def _equal(self, label: str) -> Mapping[str, list[int]]:
         if (index := self._by_label.get(label)) is None:
@@ -39,17 +43,29 @@ class Selection:
         return index
 
 
+class _Fits(dict[str, bool]):
+    """Whether values fit a matcher: each is tried once."""
+
+    def __init__(self, test: Callable[[str], bool]) -> None:
+        self._test = test
+
+    def __missing__(self, value: str) -> bool:
+        if len(self) >= MOST_VALUES:
+            self.clear()
+        fits = self[value] = self._test(value)
+        return fits
+
+
 @lru_cache(maxsize=4096)
-def _test(matcher: Matcher) -> Callable[[str], bool]:
+def _fits(matcher: Matcher) -> _Fits:
     value = matcher.value
     match matcher.op:
         case "=":
-            return value.__eq__
+            return _Fits(value.__eq__)
         case "!=":
-            return value.__ne__
-    whole = pattern(value).fullmatch
-    wanted = matcher.op == "=~"
-    return lru_cache(maxsize=65_536)(lambda text: (whole(text) is not None) is wanted)
+            return _Fits(value.__ne__)
+    whole, wanted = pattern(value).fullmatch, matcher.op == "=~"
+    return _Fits(lambda text: (whole(text) is not None) is wanted)
 
 
 def pattern(text: str) -> re.Pattern[str]:
