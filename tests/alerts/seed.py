@@ -2,9 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import django
+from django.utils import timezone
+
+from tests.servers import wait_until
 
 
 def seed(store: str, webhook: str) -> None:
@@ -53,15 +58,36 @@ def replayed() -> list[list[str]]:
     ]
 
 
+def slices() -> list[tuple[float, float, float | None, float | None]]:
+    from slo.models import Slice
+
+    rows = Slice.objects.order_by("start")
+    return [(one.start.timestamp(), one.end.timestamp(), one.bad, one.total) for one in rows]
+
+
+# -- What is waited for
+def caught_up() -> bool:
+    from slo.models import Objective
+
+    return Objective.objects.filter(measured_until__gt=timezone.now() - timedelta(seconds=4)).exists()
+
+
+def told() -> bool:
+    from alerts.models import Delivery
+
+    return Delivery.objects.filter(state="sent").exists()
+
+
 def main(arguments: list[str]) -> None:
     django.setup()
+    answers: Mapping[str, Callable[[], Any]] = {"recorded": recorded, "replayed": replayed, "slices": slices}
     match arguments:
-        case ["recorded"]:
-            print(json.dumps(recorded()))
-        case ["replayed"]:
-            print(json.dumps(replayed()))
-        case [store, webhook]:
+        case ["seed", store, webhook]:
             seed(store, webhook)
+        case ["watch", what]:
+            wait_until({"caught-up": caught_up, "told": told}[what], 300, what)
+        case [what]:
+            print(json.dumps(answers[what]()))
 
 
 if __name__ == "__main__":

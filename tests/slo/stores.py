@@ -12,7 +12,6 @@ from connectors.prometheus import Series
 from connectors.raw_samples import Samples
 from slo.instants import floor
 
-
 type Counted = Callable[[datetime], tuple[float, float] | None]
 
 _TARGET = {"job": "shop", "instance": "a"}
