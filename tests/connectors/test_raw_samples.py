@@ -100,6 +100,12 @@ def test_a_flood_of_samples_is_refused_with_advice(monkeypatch: pytest.MonkeyPat
         client.raw("up", NOON - MINUTE, NOON)
 
 
+def test_a_store_need_not_pack_what_it_answers() -> None:
+    with impostor(success({"resultType": "matrix", "result": []})) as server, ask(server) as client:
+        client.raw("up", NOON - MINUTE, NOON)
+        assert server.requests[0].headers["Accept-Encoding"] == "identity"
+
+
 def test_half_a_cluster_is_no_answer() -> None:
     with impostor(success({"resultType": "matrix", "result": []})) as server, ask(server) as client:
         client.raw("up", NOON - MINUTE, NOON)
