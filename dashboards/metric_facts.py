@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from connectors.errors import StoreError
+from connectors.errors import NotAStore, Refused, StoreError
 from connectors.prometheus import Prometheus
-from dashboards.objective_rows import plain
+from dashboards.typed import plain
 from slo.counting import Matcher, selector
 
 # As many names as a list of suggestions can usefully hold.
@@ -26,6 +26,8 @@ class Facts:
     instances: int = 0
     # The boundaries of a classic histogram, in order.
     boundaries: tuple[Decimal, ...] = ()
+    # Whether it has native histograms, which are counted up to any limit.
+    native: bool = False
     exemplars: bool = False
     # Events a second over the last five minutes, after the matchers.
     rate: float | None = None
@@ -37,7 +39,7 @@ class Facts:
 
     @property
     def is_histogram(self) -> bool:
-        return bool(self.boundaries)
+        return bool(self.boundaries) or self.native
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,22 @@ def names(client: Prometheus, typed: str, latency: bool) -> tuple[str, ...]:
 
 def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Matcher], now: datetime) -> Facts:
     """Raises `StoreError`."""
-    counted = f"{metric}_count" if latency else metric
+    native = is_native(client, metric, now)
+    counted = f"{metric}_count" if latency and not native else metric
     seen = f"last_over_time({selector(counted)}[{RECENT // timedelta(seconds=1)}s])"
     series = _number(client, f"count({seen})", now)
     boundaries = buckets(client, metric, now)
     if not series:
-        return Facts(metric, boundaries=boundaries)
+        return Facts(metric, boundaries=boundaries, native=native)
     return Facts(
         metric,
         _type(client, metric),
         int(series),
         int(_number(client, f"count(count by (instance) ({seen}))", now) or 0),
         boundaries,
+        native,
         _has_exemplars(client, metric, latency, now),
-        _number(client, f"sum(rate({selector(counted, matchers)}[5m]))", now),
+        _number(client, _rate(selector(counted, matchers), native), now),
     )
 
 
@@ -99,6 +103,27 @@ def buckets(client: Prometheus, metric: str, now: datetime) -> tuple[Decimal, ..
     """The bucket boundaries of a classic histogram, without +Inf; empty when it is none. Raises `StoreError`."""
     edges = client.label_values("le", [selector(f"{metric}_bucket")], now - RECENT, now)
     return tuple(sorted({edge for text in edges if (edge := _edge(text)) is not None}))
+
+
+def is_native(client: Prometheus, metric: str, now: datetime) -> bool:
+    """Whether the metric itself has native histograms; not, where the store does not know them."""
+    if not metric:
+        return False
+    seen = f"last_over_time({selector(metric)}[{RECENT // timedelta(seconds=1)}s])"
+    try:
+        return bool(_number(client, f"count(histogram_count({seen}))", now))
+    except (Refused, NotAStore):
+        return False
+
+
+def nearest(edges: Sequence[Decimal], limit: Decimal) -> tuple[Decimal, ...]:
+    """The last boundary below a limit, and the first above it."""
+    below, above = [edge for edge in edges if edge < limit], [edge for edge in edges if edge > limit]
+    return (*below[-1:], *above[:1])
+
+
+def _rate(chosen: str, native: bool) -> str:
+    return f"sum(histogram_count(rate({chosen}[5m])))" if native else f"sum(rate({chosen}[5m]))"
 
 
 def _edge(text: str) -> Decimal | None:

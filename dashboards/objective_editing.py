@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from alerts.tasks import measure, queue
 from dashboards import objective_preview
+from dashboards.objective_draft import Draft
 from dashboards.objective_form import ObjectiveForm
-from slo.definitions import restarts_ledger, save_objective
+from slo.definitions import definition_of, restarts, save_definition
 from slo.models import Flow, Objective
 from telemetry.models import Source
 
@@ -35,8 +36,9 @@ def _form(request: HttpRequest, flow: Flow, objective: Objective | None) -> Http
         return _show(request, ObjectiveForm(flow, objective))
     form, now = ObjectiveForm(flow, objective, request.POST), timezone.now()
     valid = form.is_valid()
-    if form.rows.act(request.POST.dict(), form.known_window, form.known_target):
-        response = _show(request, form.as_typed())
+    suggested = request.POST.get("use_target", "")[:40]
+    if suggested or form.rows.act(request.POST.dict(), form.known_window, form.known_target):
+        response = _show(request, form.as_typed(**{"target": suggested} if suggested else {}))
         # The preview's own request listens for this: the form it read from has been replaced.
         response["HX-Trigger-After-Settle"] = "rows-changed"
         return response
@@ -65,15 +67,17 @@ def _show(
 
 def _save(request: HttpRequest, form: ObjectiveForm, now: datetime) -> HttpResponse:
     draft = form.draft()
-    refused, untried = objective_preview.objections(draft, now) if draft else ({}, "")
+    if draft is None:
+        return _show(request, form, status=422)
+    refused, untried = objective_preview.objections(draft, now)
     for field, sentence in refused.items():
         form.add_error(field, sentence)
     if refused:
         return _show(request, form, status=422)
-    objective = form.filled()
-    anew = form.objective is not None and restarts_ledger(form.objective, objective)
+    anew = form.objective is not None and _counts_anew(form.objective, draft)
+    target = Objective.objects.get(pk=form.objective.pk) if form.objective else None
     try:
-        save_objective(objective, form.tiers())
+        objective = save_definition(form.flow, draft.source, draft.definition, target)
     except IntegrityError:
         form.add_error("name", "Another objective of this flow has just taken this name. Choose another.")
         return _show(request, form, status=422)
@@ -82,6 +86,10 @@ def _save(request: HttpRequest, form: ObjectiveForm, now: datetime) -> HttpRespo
     if untried:
         messages.warning(request, untried)
     return redirect("objective", pk=objective.pk)
+
+
+def _counts_anew(before: Objective, draft: Draft) -> bool:
+    return before.source_id != draft.source.pk or restarts(definition_of(before, ()), draft.definition)
 
 
 def _saved(objective: Objective, is_new: bool, anew: bool) -> str:
@@ -94,4 +102,4 @@ def _saved(objective: Objective, is_new: bool, anew: bool) -> str:
 
 def measure_soon(objective: Objective, now: datetime) -> None:
     """Have it measured without waiting for the next tick; should Redis be away, the next tick does."""
-    transaction.on_commit(lambda: queue(measure, objective.pk, now.isoformat()))
+    transaction.on_commit(lambda: queue(measure, [objective.pk], now.isoformat()))

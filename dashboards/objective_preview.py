@@ -1,6 +1,6 @@
 """The live parts of the objective's form: each asks Prometheus, has a URL of its own, and may fail alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -16,23 +17,30 @@ from django.views.decorators.http import require_GET, require_POST
 from alerts.models import Incident
 from connectors.errors import Refused, StoreError
 from connectors.prometheus import Prometheus
-from dashboards import metric_facts, objective_charts
+from dashboards import metric_facts, objective_trial, typed
 from dashboards.metric_facts import Suggestions
-from dashboards.objective_charts import Picture
-from dashboards.objective_form import Draft, ObjectiveForm
-from dashboards.objective_rows import Unreadable, limit, matcher_rows
-from slo import preview
+from dashboards.objective_draft import Draft
+from dashboards.objective_form import ObjectiveForm
+from dashboards.objective_rows import matcher_rows
+from dashboards.objective_trial import Trial
+from dashboards.templatetags.fireline import duration
+from dashboards.templatetags.objectives import rule_in_words
+from dashboards.typed import Unreadable, plain
+from slo import groups, recordings
 from slo.counting import WINDOW, Sli, promql, selector
-from slo.models import Flow
-from slo.preview import Preview
-from slo.tiers import Tier
+from slo.episodes import Compared, Episode
+from slo.models import Flow, Objective
+from slo.recordings import Recorded
 from slo.windows import ZERO
 from telemetry import sources
 from telemetry.models import Source
 
 # Nobody waits longer than this while typing.
 PATIENCE = timedelta(seconds=10)
+# Of what has to be read so much at a time; the page asks again until all of it is there.
+AT_ONCE = timedelta(seconds=1)
 MOST_EPISODES = 12
+MOST_GROUPS_SHOWN = 12
 MOST_VALUES = 100
 
 
@@ -40,11 +48,26 @@ MOST_VALUES = 100
 class Fired:
     """An alert that would have fired, and what happened then as far as Fireline knows."""
 
-    tier: Tier
-    since: datetime
-    until: datetime | None
-    reason: str
+    compared: Compared
     incident: Incident | None
+
+    @property
+    def episode(self) -> Episode:
+        return self.compared.episode
+
+    @property
+    def rule(self) -> str:
+        return rule_in_words(self.episode.rule)
+
+    @property
+    def later(self) -> str:
+        """`40 min earlier`, beside the saved rules."""
+        later = self.compared.later or ZERO
+        return f"{duration(abs(later))} {'later' if later > ZERO else 'earlier'}"
+
+    @property
+    def group(self) -> str:
+        return groups.text(self.episode.group)
 
 
 def client_for(source: Source) -> Prometheus:
@@ -65,7 +88,10 @@ def fragment(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def context(form: ObjectiveForm, now: datetime) -> dict[str, Any]:
-    """What the preview of a checked form shows. Never raises for a store's fault: that is `preview_error`."""
+    """What the preview of a checked form shows. Never raises for a store's fault: that is `preview_error`.
+
+    What is missing is read for a short while and kept; `progress` below 1 says that there is more to read.
+    """
     found: dict[str, Any] = {
         "form": form,
         "flow": form.flow,
@@ -75,79 +101,78 @@ def context(form: ObjectiveForm, now: datetime) -> dict[str, Any]:
     draft = form.draft()
     if draft is None:
         return found | {"preview_missing": form.missing}
-    try:
-        with client_for(draft.source) as client:
-            tried = preview.preview(draft.sli, draft.target, draft.window, draft.tiers, client, now)
-            unknown = [] if tried.budget.totals.bad else _unknown_labels(draft.sli, client, now)
-    except StoreError as error:
-        return found | {"preview_error": _sentence(error, draft)}
+    recorded = recordings.load(recordings.question(draft.source, draft.definition, now))
+    found |= _filled(recorded, draft, now)
+    tried = objective_trial.trial(draft, form.flow, form.objective, recorded)
+    if tried is None:
+        return found
     for row in form.rows.tiers:
         row.bad = float(row.tier.budget_share) * tried.budget.allowed if row.tier else None
-    return found | _shown(tried, form.flow) | {"unknown_labels": unknown}
+    return found | _shown(tried, recorded, form.flow, form.objective)
+
+
+def _filled(recorded: Recorded, draft: Draft, now: datetime) -> dict[str, Any]:
+    """Reads a part of what is missing; what went wrong, and what the store does not know."""
+    found: dict[str, Any] = {"preview_error": "", "unknown_labels": []}
+    try:
+        with client_for(draft.source) as client:
+            recordings.fill(recorded, client, now, AT_ONCE)
+            found["unknown_labels"] = _unknown_labels(draft.definition.sli, client, now)
+    except StoreError as error:
+        found["preview_error"] = _sentence(error, draft)
+    except ValueError as error:
+        found["preview_error"] = str(error)
+    return found | {"progress": recorded.progress, "unfinished": not recorded.complete and not found["preview_error"]}
 
 
 def _unknown_labels(sli: Sli, client: Prometheus, now: datetime) -> list[str]:
-    """Labels by which a bad event should be known, but which no series has: a misspelt one finds nothing bad, ever."""
-    asked = [matcher.label for matcher in sli.bad_matchers if not sli.by_expression]
+    """Labels that mark events or split them, but which no series has: a misspelt one finds nothing, ever."""
+    if sli.by_expression or sli.by_time:
+        return []
+    marks = [matcher.label for matcher in sli.bad_matchers] if not sli.bad_metric else []
+    asked = dict.fromkeys([*marks, *sli.group_by])
     if not asked:
         return []
+    metric = f"{sli.metric}_count" if sli.kind == "latency" else sli.metric
     try:
-        known = client.label_names([selector(sli.metric, sli.matchers)], now - metric_facts.RECENT, now)
+        known = client.label_names([selector(metric, sli.matchers)], now - metric_facts.RECENT, now)
     except StoreError:
         # Only a hint: the preview itself is there.
         return []
-    return [label for label in dict.fromkeys(asked) if known and label not in known]
+    return [label for label in asked if known and label not in known]
 
 
 def _sentence(error: StoreError, draft: Draft) -> str:
-    if isinstance(error, Refused) and draft.sli.by_expression:
+    if isinstance(error, Refused) and draft.definition.sli.by_expression:
         return f"{error} The position is counted within the query that Fireline builds around yours."
     return str(error)
 
 
-def _shown(tried: Preview, flow: Flow) -> dict[str, Any]:
-    totals = tried.budget.totals
-    fired = _fired(tried, flow)
-    pages = sum(one.tier.severity == "page" for one in fired)
+def _shown(tried: Trial, recorded: Recorded, flow: Flow, objective: Objective | None) -> dict[str, Any]:
+    incidents = list(Incident.objects.filter(flow=flow).exclude(resolved_at__lt=tried.start))
+    shown = [Fired(one, _open_then(incidents, one.episode)) for one in tried.fired[:MOST_EPISODES]]
     return {
         "tried": tried,
-        "achieved": None if totals.ratio is None else 1 - totals.ratio,
-        "unmeasured": max(ZERO, totals.span - totals.measured),
-        "picture": _picture(tried),
-        "fired": fired[:MOST_EPISODES],
-        "fired_count": len(fired),
-        "fired_pages": pages,
-        "fired_tickets": len(fired) - pages,
-        # Every event bad means, more often than an outage, that the matchers or the limit miss.
-        "all_bad": bool(totals.total) and totals.bad == totals.total,
+        "fired": shown,
+        "slice": recorded.question.length,
+        "form_url": _form_url(flow, objective),
+        "groups": tried.groups[:MOST_GROUPS_SHOWN] if tried.definition.sli.group_by else [],
+        "replayed": objective_trial.MOST_REPLAYED,
+        "others": recorded.others,
+        "suggested": plain(tried.suggestion.target * 100) if tried.suggestion else "",
     }
 
 
-def _picture(tried: Preview) -> Picture | None:
-    gaps = objective_charts.unmeasured((one.start, one.end, one.total is not None) for one in tried.slices)
-    measured = {one.end for one in tried.slices if one.total is not None}
-    points = [(at, left if at in measured else None) for at, left in tried.left]
-    return objective_charts.picture(points, tried.step, gaps)
+def _form_url(flow: Flow, objective: Objective | None) -> str:
+    return reverse("objective-edit", args=[objective.pk]) if objective else reverse("objective-new", args=[flow.slug])
 
 
-def _fired(tried: Preview, flow: Flow) -> list[Fired]:
-    """Newest first; each with the incident that was open then."""
-    since = tried.slices[0].start if tried.slices else timezone.now()
-    incidents = [
-        one for one in Incident.objects.filter(flow=flow) if one.resolved_at is None or one.resolved_at >= since
-    ]
-    episodes = [(row.tier, episode) for row in tried.tiers for episode in row.episodes]
-    return [
-        Fired(tier, one.since, one.until, one.reason, _open_then(incidents, one.since, one.until))
-        for tier, one in sorted(episodes, key=lambda pair: pair[1].since, reverse=True)
-    ]
-
-
-def _open_then(incidents: Sequence[Incident], since: datetime, until: datetime | None) -> Incident | None:
+def _open_then(incidents: list[Incident], episode: Episode) -> Incident | None:
     overlapping = (
         one
         for one in incidents
-        if (until is None or one.opened_at <= until) and (one.resolved_at is None or one.resolved_at >= since)
+        if (episode.until is None or one.opened_at <= episode.until)
+        and (one.resolved_at is None or one.resolved_at >= episode.since)
     )
     return next(overlapping, None)
 
@@ -163,36 +188,36 @@ def objections(draft: Draft, now: datetime) -> tuple[dict[str, str], str]:
 
 
 def _objections(draft: Draft, client: Prometheus, now: datetime) -> tuple[dict[str, str], str]:
-    sli = draft.sli
-    queries = (
-        {
-            field: expression.replace(WINDOW, f"{settings.SLICE // timedelta(milliseconds=1)}ms")
-            for field, expression in (
-                ("total_expression", sli.total_expression),
-                ("bad_expression", sli.bad_expression),
-            )
-        }
-        if sli.by_expression
-        else {"metric": promql(sli, settings.SLICE)}
-    )
     found = {}
-    for field, query in queries.items():
+    for field, query in _queries(draft.definition.sli).items():
         try:
             client.instant(query, now)
         except Refused as error:
             found[field] = str(error)
-    if sli.threshold is not None and not found:
-        found |= _no_such_bucket(draft, client, now)
+    if draft.definition.sli.kind == "latency" and not found:
+        found |= _no_such_bucket(draft.definition.sli, client, now)
     return found, ""
 
 
-def _no_such_bucket(draft: Draft, client: Prometheus, now: datetime) -> dict[str, str]:
+def _queries(sli: Sli) -> Mapping[str, str]:
+    """What is tried before it is saved, by the field whose fault it is when it is refused."""
+    if sli.by_time:
+        return {"expression": sli.expression}
+    if not sli.by_expression:
+        return {"metric": promql(sli, settings.SLICE)}
+    own = {"total_expression": sli.total_expression, "bad_expression": sli.bad_expression}
+    milliseconds = settings.SLICE // timedelta(milliseconds=1)
+    return {field: expression.replace(WINDOW, f"{milliseconds}ms") for field, expression in own.items()}
+
+
+def _no_such_bucket(sli: Sli, client: Prometheus, now: datetime) -> dict[str, str]:
     """Without its bucket nothing would be good: every request would count as bad."""
-    edges = metric_facts.buckets(client, draft.sli.metric, now)
-    if not edges or draft.sli.threshold in edges:
+    edges = metric_facts.buckets(client, sli.metric, now)
+    if sli.threshold is None or not edges or sli.threshold in edges or metric_facts.is_native(client, sli.metric, now):
         return {}
-    known = ", ".join(f"{edge:f}" for edge in edges)
-    return {"threshold": f"{draft.sli.metric} has no bucket that ends there. Its buckets end at {known} s."}
+    near = metric_facts.nearest(edges, sli.threshold)
+    nearest = f"The nearest {'ends' if len(near) == 1 else 'end'} at {' s and '.join(plain(edge) for edge in near)} s."
+    return {"threshold": f"No bucket of {sli.metric} ends at {plain(sli.threshold)} s. {nearest}"}
 
 
 # -- Suggestions
@@ -206,30 +231,36 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def suggestions(data: QueryDict, now: datetime) -> dict[str, Any]:
-    typed, latency = data.get("metric", "").strip()[:200], data.get("counting") == "latency"
+    name, latency = data.get("metric", "").strip()[:200], data.get("counting") == "latency"
     source = Source.objects.filter(kind=Source.Kind.PROMETHEUS, pk=_key(data.get("source", ""))).first()
     if source is None:
         found = Suggestions(error="Choose the Prometheus that is asked.")
     else:
         matchers = [row.matcher for row in matcher_rows(data, "match") if row.matcher]
         with client_for(source) as client:
-            found = metric_facts.suggest(client, typed, latency, matchers, now)
+            found = metric_facts.suggest(client, name, latency, matchers, now)
     threshold = _limit(data.get("threshold", ""))
     return {
         "suggestions": found,
         "facts": found.facts,
         "facts_source": source,
-        "typed": typed,
+        "typed": name,
         "latency": latency,
         "threshold": data.get("threshold", ""),
         "threshold_listed": found.facts is not None and threshold in found.facts.boundaries,
         "threshold_value": threshold,
+        "nearest": _nearest(found, threshold),
     }
+
+
+def _nearest(found: Suggestions, threshold: Decimal | None) -> list[str]:
+    edges = found.facts.boundaries if found.facts and threshold else ()
+    return [plain(edge) for edge in metric_facts.nearest(edges, threshold or Decimal(0))]
 
 
 def _limit(text: str) -> Decimal | None:
     try:
-        return limit(text)
+        return typed.limit(text)
     except Unreadable:
         return None
 

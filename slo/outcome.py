@@ -55,7 +55,7 @@ def outcome(
         tape,
         excluded,
         history.between(start, end),
-        _budget(definition, window, end).left,
+        budget(definition, window, end).left,
         tuple(replay(definition, history, start, end)),
     )
 
@@ -65,7 +65,7 @@ def judges_time(definition: Definition) -> bool:
     return definition.sli.by_time or definition.budgeting.method == "timeslices"
 
 
-def _budget(definition: Definition, window: Totals, at: datetime) -> Budget:
+def budget(definition: Definition, window: Totals, at: datetime) -> Budget:
     """As the ledger has it: how many time slices a calendar period will have is known ahead."""
     expected = None
     if definition.window.calendar and judges_time(definition) and window.measured:

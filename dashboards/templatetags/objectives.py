@@ -3,7 +3,9 @@
 from django import template
 
 from dashboards.templatetags.fireline import duration, ratio, span_of, target
-from slo.definitions import budgeting_of, sli_of, window_of
+from slo.definition import BudgetAlert, NoDataAlert
+from slo.definitions import budgeting_of, rule_of, sli_of, window_of
+from slo.judgement import Rule
 from slo.models import AlertRule, Objective
 
 register = template.Library()
@@ -75,9 +77,15 @@ def limit(objective: Objective) -> str:
 @register.filter
 def rule_name(row: AlertRule) -> str:
     """`1 h / 5 m`, `75 % of the budget spent`, `no data for 15 m`."""
-    match row.kind:
-        case AlertRule.Kind.BUDGET:
-            return f"{ratio(row.budget_share, 0)} of the budget spent"
-        case AlertRule.Kind.NO_DATA:
-            return f"no data for {span_of(row.long)}"
-    return f"{span_of(row.long)} / {span_of(row.short)}"
+    return rule_in_words(rule_of(row))
+
+
+@register.filter
+def rule_in_words(rule: Rule) -> str:
+    """The same of a rule that is not stored."""
+    match rule:
+        case BudgetAlert():
+            return f"{ratio(rule.spent, 0)} of the budget spent"
+        case NoDataAlert():
+            return f"no data for {span_of(rule.after)}"
+    return f"{span_of(rule.long)} / {span_of(rule.short)}"

@@ -21,7 +21,7 @@ from tests.servers import PrometheusServer, free_port
 pytestmark = pytest.mark.django_db
 
 HOUR_WINDOW = {
-    "window": "3600",
+    "window": "1 h",
     "tier_severity": ["page"],
     "tier_long": ["600"],
     "tier_short": ["120"],
@@ -88,9 +88,11 @@ class TestWithAPrometheus:
 
     def test_it_shows_which_alerts_would_have_fired_and_why(self, owner: Client, server: PrometheusServer) -> None:
         page = tried(owner, server.url)
-        assert "1 alert would have fired" in page.text
-        assert "1 page, 0 tickets" in page.text
+        assert "3 alerts would have fired" in page.text
+        assert "1 page, 0 tickets, 2 of budget or data" in page.text
         assert "events bad in 10" in page.text
+        assert "100\u202f% of the budget spent" in page.text
+        assert ("line", "mark page") in [(tag, attributes.get("class")) for tag, attributes in page.tags]
         assert "no incident" in page.text
 
     def test_an_incident_of_that_time_is_linked(self, owner: Client, server: PrometheusServer) -> None:
@@ -158,15 +160,15 @@ class TestWithAPrometheus:
         source = make_source(server.url)
         objective = make_objective(flow=flow, source=source, name="Availability", window=timedelta(hours=1))
         page = Page(owner.post(PREVIEW, filled(source, objective=objective.pk, target="99") | HOUR_WINDOW))
-        # The target, the labels that count, and the tiers.
-        assert "differs from the saved one in 3 places" in page.text
+        # The target, the labels that count, the tiers, the budget alerts and the one for no data.
+        assert "differs from the saved one in 5 places" in page.text
 
     def test_a_limit_without_a_bucket_is_not_saved(self, owner: Client, server: PrometheusServer) -> None:
         make_flow("Checkout")
         latency = {"counting": "latency", "metric": "duration_seconds", "threshold": "0.3"}
         response = owner.post("/flows/checkout/objectives/new/", filled(make_source(server.url), **latency))
         assert response.status_code == 422
-        assert "has no bucket that ends there. Its buckets end at 0.25 s." in Page(response).text
+        assert "No bucket of duration_seconds ends at 0.3 s. The nearest ends at 0.25 s." in Page(response).text
         assert not Objective.objects.exists()
 
     def test_a_query_that_does_not_parse_is_not_saved(self, owner: Client, server: PrometheusServer) -> None:
@@ -198,7 +200,7 @@ class TestWithAPrometheus:
             "threshold": "0.25",
         }
         page = Page(owner.get("/objectives/metrics/", asked))
-        assert ("option", {"value": "0.25", "selected": ""}) in page.tags
+        assert ("option", {"value": "0.25"}) in page.tags
         assert "Counted exactly at 250\u00a0ms." in page.text
 
     def test_labels_and_their_values_are_suggested(self, owner: Client, server: PrometheusServer) -> None:
@@ -238,7 +240,7 @@ class TestWhatGoesWrong:
 
     def test_a_tier_that_makes_no_sense_is_told_beside_it(self, owner: Client) -> None:
         page = tried(owner, f"http://127.0.0.1:{free_port()}", tier_share=["x"])
-        assert "1 tier needs a change first." in page.text
+        assert "1 alert rule needs a change first." in page.text
         assert "Enter the share of the budget" in page.text
 
     def test_suggestions_fail_quietly_but_not_silently(self, owner: Client) -> None:

@@ -1,4 +1,4 @@
-"""What is typed into the objective's form, and what it means."""
+"""The rows of the objective's form: what is typed into them, and what their buttons do."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -6,68 +6,12 @@ from decimal import Decimal
 import pytest
 from django.http import QueryDict
 
-from dashboards import objective_rows
-from dashboards.objective_rows import MatcherRow, Rows, TierRow, Unreadable, workbook_rows
-from slo.tiers import WORKBOOK_TIERS
+from dashboards.objective_rows import BudgetRow, MatcherRow, Rows, TierRow, usual_budget_rows, workbook_rows
+from slo.tiers import PRESETS, WORKBOOK_TIERS, Preset
 
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
 TARGET = Decimal("0.999")
-
-
-@pytest.mark.parametrize(
-    ("typed", "ratio"),
-    [
-        ("99.9", "0.999"),
-        (" 99.95 % ", "0.9995"),
-        ("99,9", "0.999"),
-        ("99.999999999", "0.99999999999"),
-        ("0.000000001", "0.00000000001"),
-        ("50", "0.5"),
-    ],
-)
-def test_a_target_is_exactly_what_was_typed(typed: str, ratio: str) -> None:
-    assert objective_rows.target(typed) == Decimal(ratio)
-
-
-@pytest.mark.parametrize(
-    ("typed", "says"),
-    [
-        ("0", "above 0"),
-        ("-1", "above 0"),
-        ("100", "leaves no budget"),
-        ("100.0000", "leaves no budget"),
-        ("250", "leaves no budget"),
-        ("99.9999999999", "at most 9 decimals"),
-        ("", "such as 99.9"),
-        ("three nines", "such as 99.9"),
-        ("NaN", "such as 99.9"),
-        ("1e1", "such as 99.9"),
-        ("٩٩", "such as 99.9"),
-        ("9" * 40, "such as 99.9"),
-    ],
-)
-def test_a_target_that_makes_no_sense_is_refused_with_a_sentence(typed: str, says: str) -> None:
-    with pytest.raises(Unreadable, match=says):
-        objective_rows.target(typed)
-
-
-@pytest.mark.parametrize("typed", ["", "-60", "60.5", "0", "garbage", "9" * 30, str(91 * 86_400)])
-def test_a_window_comes_from_the_list(typed: str) -> None:
-    with pytest.raises(Unreadable, match="from the list"):
-        objective_rows.length(typed)
-
-
-@pytest.mark.parametrize("typed", ["", "0", "-1", "0.0000001", "100000", "soon"])
-def test_a_limit_is_some_seconds(typed: str) -> None:
-    with pytest.raises(Unreadable):
-        objective_rows.limit(typed)
-
-
-def test_an_unusual_window_stays_in_the_list() -> None:
-    lengths = [length for _, length in objective_rows.choices(objective_rows.WINDOWS, "18000")]
-    assert timedelta(hours=5) in lengths
-    assert lengths == sorted(lengths)
 
 
 def test_a_tier_says_its_factor_and_how_soon_it_fires() -> None:
@@ -102,7 +46,7 @@ def test_a_tier_that_cannot_be_read_has_no_numbers(row: TierRow) -> None:
 
 def test_two_tiers_with_the_same_windows_are_refused() -> None:
     rows = Rows(tiers=[TierRow(), TierRow(share="3")])
-    rows.check_tiers(MONTH, TARGET)
+    rows.check_rules(MONTH, TARGET)
     assert [bool(row.error) for row in rows.tiers] == [False, True]
 
 
@@ -137,19 +81,61 @@ def test_a_button_for_a_row_that_is_gone_changes_nothing() -> None:
 def test_the_workbooks_tiers_follow_another_window() -> None:
     rows = Rows(tiers=workbook_rows(MONTH))
     assert rows.act({"rescale": "1", "tiers_for": str(30 * 86_400)}, WEEK, TARGET)
-    assert [row.typed for row in rows.tiers] == [row.typed for row in workbook_rows(WEEK, TARGET)]
+    assert [row.cells for row in rows.tiers] == [row.cells for row in workbook_rows(WEEK, TARGET)]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_is_taken_whole_and_follows_the_window(preset: Preset) -> None:
+    rows = Rows()
+    assert rows.act({"preset": preset.name}, MONTH, TARGET)
+    assert rows.act({"rescale": "1", "tiers_for": str(30 * 86_400)}, WEEK, TARGET)
+    rows.check_rules(WEEK, TARGET)
+    assert [row.tier for row in rows.tiers] == list(preset.scaled(WEEK, TARGET))
+    assert [row.error for row in rows.tiers] == [""] * len(rows.tiers)
+
+
+def test_a_preset_that_nobody_knows_changes_nothing() -> None:
+    rows = Rows(tiers=[TierRow()])
+    assert not rows.act({"preset": "Everything"}, MONTH, TARGET)
+
+
+def test_the_usual_budget_alerts_tell_at_half_three_quarters_and_all() -> None:
+    rows = Rows(budgets=usual_budget_rows())
+    rows.check_rules(MONTH, TARGET)
+    assert [row.alert.spent for row in rows.budgets if row.alert] == [Decimal("0.5"), Decimal("0.75"), Decimal(1)]
+
+
+@pytest.mark.parametrize("row", [BudgetRow(spent="0"), BudgetRow(spent="101"), BudgetRow("shout"), BudgetRow(spent="")])
+def test_a_budget_alert_that_cannot_be_read_says_what_is_expected(row: BudgetRow) -> None:
+    row.check()
+    assert row.error
+    assert row.alert is None
+
+
+def test_a_budget_alert_said_twice_is_refused() -> None:
+    rows = Rows(budgets=[BudgetRow(), BudgetRow("page"), BudgetRow(spent="50.0")])
+    rows.check_rules(MONTH, TARGET)
+    assert [bool(row.error) for row in rows.budgets] == [False, False, True]
+
+
+def test_budget_alerts_are_added_and_removed() -> None:
+    rows = Rows(budgets=[BudgetRow()])
+    assert rows.act({"add_budget": "1"}, MONTH, TARGET)
+    assert len(rows.budgets) == 2
+    assert rows.act({"remove_budget": "0"}, MONTH, TARGET)
+    assert len(rows.budgets) == 1
 
 
 def test_a_tier_that_somebody_changed_stays_when_the_window_changes() -> None:
     rows = Rows(tiers=workbook_rows(MONTH))
     rows.tiers[0].share = "3"
-    before = [row.typed for row in rows.tiers]
+    before = [row.cells for row in rows.tiers]
     assert rows.act({"rescale": "1", "tiers_for": str(30 * 86_400)}, WEEK, TARGET)
-    assert [row.typed for row in rows.tiers] == before
+    assert [row.cells for row in rows.tiers] == before
 
 
 def test_the_workbooks_tiers_fit_the_window() -> None:
     rows = Rows(tiers=[TierRow(share="50")])
-    assert rows.act({"workbook": "1"}, MONTH, TARGET)
-    rows.check_tiers(MONTH, TARGET)
-    assert [row.fires_over for row in rows.tiers] == ["14.4×", "6×", "3×", "1×"]
+    assert rows.act({"preset": "Workbook"}, MONTH, TARGET)
+    rows.check_rules(MONTH, TARGET)
+    assert [row.fires_over for row in rows.tiers] == ["14.4×", "6×", "3×", "1×", "1×"]
