@@ -17,16 +17,17 @@ TOGETHER = 500
 def to_measure(now: datetime) -> list[int]:
     """The objectives to measure at `now`, when this is asked at every tick; those that can share questions in a row.
 
-    Those whose next slice became ready since the last tick but one: a tick may be lost. Those further behind,
-    because they are new or their store does not answer, once a slice: a store in trouble is not asked at every tick.
+    Those whose next slice ended `settings.PROMPT` ago: most are counted then. Those of which it has settled since the
+    last tick but one, as a tick may be lost. Those further behind, because they are new or their store does not
+    answer, once a slice: a store in trouble is not asked at every tick.
     """
     until = now - settings.SETTLE
     active = Objective.objects.active()
     usual = active.filter(_not_judged())
-    found = set(usual.filter(_just_ready(until, settings.SLICE)).values_list("pk", flat=True))
+    found = set(usual.filter(_just_ready(now, settings.SLICE)).values_list("pk", flat=True))
     for length in set(active.values_list("time_slice", flat=True)):
         if length:
-            judged = active.filter(time_slice=length).filter(_just_ready(until, length))
+            judged = active.filter(time_slice=length).filter(_just_ready(now, length))
             found |= set(judged.values_list("pk", flat=True))
     if begins_slice(now):
         behind = usual.exclude(measured_until__gt=until - settings.SLICE)
@@ -57,8 +58,13 @@ def _not_judged() -> Q:
     return Q(time_slice=None)
 
 
-def _just_ready(until: datetime, length: timedelta) -> Q:
-    return Q(measured_until__lte=until - length, measured_until__gt=until - length - 2 * settings.TICK)
+def _just_ready(now: datetime, length: timedelta) -> Q:
+    # Only samples of counters tell whether they are all there; a lost tick is made up for when slices have settled.
+    return (_ended(now - settings.PROMPT - length, 1) & ~Q(metric="")) | _ended(now - settings.SETTLE - length, 2)
+
+
+def _ended(until: datetime, ticks: int) -> Q:
+    return Q(measured_until__lte=until, measured_until__gt=until - ticks * settings.TICK)
 
 
 def _in_a_row(objective_ids: Iterable[int]) -> list[int]:

@@ -27,7 +27,7 @@ from tests.servers import prometheus_server
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 FAILING = (1.0, 0.3, 0.05)
 # Where within a slice the outage begins.
-PHASES = (3, 17, 33, 52)
+PHASES = (0, 7, 15, 22, 30, 37, 45, 52)
 BEFORE, AFTER = 6.5 * HOUR, 30 * MINUTE
 LIMIT = MINUTE + 5 * SECOND
 METRIC = "requests_total"
@@ -156,8 +156,8 @@ def _fired(url: str, outages: Sequence[Outage]) -> Iterator[tuple[Outage, dateti
     from slo import measurement
 
     objectives = _objectives(url, outages)
-    # Ticks come when they come: here neither with the slices nor right after.
-    now = min(one.begins for one in outages) - HOUR + 4.9 * SECOND
+    # As beat sends them.
+    now = min(one.begins for one in outages).replace(second=0) - HOUR + settings.PROMPT
     pages = Transition.objects.filter(alert__tier__severity="page", new="firing")
     while objectives:
         now += settings.TICK

@@ -24,8 +24,10 @@ BEHIND_TLS = env.flag("FIRELINE_BEHIND_TLS", BASE_URL.startswith("https://"))
 
 # -- What the engine measures, and how often ------------------------------------------------------------------
 SLICE = env.seconds("FIRELINE_SLICE_SECONDS", 60)
-# A slice is asked for this long after it ended, so that its last scrape has arrived.
+# Scrapes that belong into a slice are waited for this long after it ended.
 SETTLE = env.seconds("FIRELINE_SETTLE_SECONDS", 10)
+# A slice of which all scrapes are there by then is counted at once.
+PROMPT = min(timedelta(seconds=2), SETTLE)
 # An objective that is split by labels keeps a ledger for each of so many groups.
 MOST_GROUPS = env.whole("FIRELINE_MOST_GROUPS", 500)
 # How often to look whether a slice can be asked for: more often than slices end, as beat does not start with one.

@@ -68,6 +68,14 @@ class Counts:
         ends = np.array([one.times[-1] for one in self.fetched.series])
         return frozenset(np.flatnonzero((ends - self._origin) * 1000 <= -LONGEST_REACH).tolist())
 
+    @cached_property
+    def _awaited(self) -> Bools:
+        return np.asarray(self._targets.awaited(self._length * self.fetched.chunk.count)[self._target])
+
+    def awaited(self, rows: Sequence[int]) -> bool:
+        """Whether a scrape of any of these series is still to come that belongs into the chunk."""
+        return bool(self._awaited[np.asarray(rows, np.int64)].any())
+
     def of(self, rows: Sequence[int]) -> Floats:
         """What these series counted together in each slice."""
         leaders = np.unique(self._leader[np.asarray(rows, np.int64)])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from slo import answers, groups
-from slo.counting import Choice, Sli, marked_choice, native_choice, total_choice
+from slo.counting import Choice, Sli, choices, marked_choice, native_choice, total_choice
 from slo.counts import Counts, Floats
 from slo.groups import Group
 from slo.samples import Fetched
@@ -30,6 +30,16 @@ def tally(sli: Sli, fetched: Fetched) -> dict[Group, list[Measured]]:
         reason = answers.nothing_counted(sli)
         found[groups.ALL] = [Measured(start, end, None, None, reason) for start, end in fetched.chunk.slices()]
     return found
+
+
+def complete(sli: Sli, fetched: Fetched) -> bool:
+    """Whether every scrape that belongs into the chunk is there, of all targets of the SLI's series.
+
+    Not where there is no series, or no `up` that says when scrapes come. Raises `ValueError` like `tally`.
+    """
+    counts = fetched.counts
+    rows = [row for choice in choices(sli) for row in counts.selection.of(choice) if row not in counts.past]
+    return bool(rows) and not counts.awaited(rows)
 
 
 def _by_group(sli: Sli, counts: Counts, choice: Choice) -> dict[Group, Rows]:

@@ -30,7 +30,8 @@ STRETCHES = 6
 def advance(objective_ids: Sequence[int], now: datetime, store: Store | None = None) -> list[int]:
     """Measure what is due at `now`, in order; the objectives of which more is due.
 
-    A slice is due `settings.SETTLE` after it ended. Objectives of one store whose next slices are the same are asked
+    A slice is due `settings.PROMPT` after it ended, if all its scrapes are known to be there by then, or else
+    `settings.SETTLE` after it. Objectives of one store whose next slices are the same are asked
     for together. A new objective begins with the last hours; its past follows by `recall`. When the store cannot
     answer, no slice is written: the objective says why in `last_error`, and the next call begins where this one
     stopped. No lock is held while a store is asked; of two workers one appends.
@@ -100,7 +101,7 @@ def _due(objectives: Iterable[Objective], now: datetime) -> Mapping[Chunk, list[
     for one in objectives:
         length = lengths_of(one)
         until = one.measured_until or chunks.beginning(now, history_goal(window_of(one), now), length)
-        if chunk := chunks.following(until, now, length, settings.SETTLE):
+        if chunk := chunks.following(until, now, length, settings.PROMPT):
             found[chunk].append(one)
     return found
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from django.conf import settings
+
 from connectors.errors import StoreError, TimedOut, TooMuch, Unreachable
 from connectors.raw_samples import Samples
 from slo import counting, increments, merging, questions, samples
@@ -49,15 +51,21 @@ def read[K: Hashable](
 
     Counters and histograms are counted from their samples, which are read once for all SLIs that share them. Free
     expressions and judged time slices are joined into few queries. One that the store refuses harms no other; a store
-    that is away, or too slow again and again, is not asked on. With `now`, counters whose samples are still on their
-    way are `NotYet`.
+    that is away, or too slow again and again, is not asked on.
+
+    With `now`, counters whose samples are still on their way are `NotYet`. Before `settings.SETTLE` has passed since
+    the chunk's end, so is everything of which not every scrape is known to be there.
     """
     found: dict[K, Outcome] = {key: error for key, sli in slis.items() if (error := wrong(sli))}
     sound = {key: sli for key, sli in slis.items() if key not in found}
     counted = {key: sli for key, sli in sound.items() if counting.choices(sli)}
-    patient = _Patient(store)
-    found |= questions.answered(patient, {key: sli for key, sli in sound.items() if key not in counted}, chunk)
-    return found | _counted(patient, counted, chunk, now is not None and now - chunk.end < PATIENCE)
+    others = {key: sli for key, sli in sound.items() if key not in counted}
+    patient, age = _Patient(store), now - chunk.end if now else PATIENCE
+    if age < settings.SETTLE:
+        found |= dict.fromkeys(others, NotYet())
+    else:
+        found |= questions.answered(patient, others, chunk)
+    return found | _counted(patient, counted, chunk, age)
 
 
 def wrong(sli: Sli) -> ValueError | None:
@@ -99,23 +107,25 @@ class _Patient:
 
 
 # -- From samples
-def _counted[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk, fresh: bool) -> dict[K, Outcome]:
-    found, rest = _from_samples(store, slis, chunk, fresh)
+def _counted[K: Hashable](store: Store, slis: Mapping[K, Sli], chunk: Chunk, age: timedelta) -> dict[K, Outcome]:
+    """`age` is how long ago the chunk ended."""
+    found, rest = _from_samples(store, slis, chunk, age)
     if not rest:
         return found
     if chunk.count == 1 or chunk.end - chunk.start <= SHORTEST:
         return found | questions.answered(store, rest, chunk)
     parts = _halves(chunk)
-    return found | _joined([_counted(store, rest, part, fresh and part is parts[-1]) for part in parts], parts)
+    ages = (PATIENCE, age)
+    return found | _joined([_counted(store, rest, *one) for one in zip(parts, ages, strict=True)], parts)
 
 
 def _from_samples[K: Hashable](
-    store: Store, slis: Mapping[K, Sli], chunk: Chunk, fresh: bool
+    store: Store, slis: Mapping[K, Sli], chunk: Chunk, age: timedelta
 ) -> tuple[dict[K, Outcome], dict[K, Sli]]:
     """What was counted, and the SLIs that have too many samples for this chunk."""
     needed = {key: counting.choices(sli) for key, sli in slis.items()}
     parts = merging.merged(one for choices in needed.values() for one in choices)
-    together = _Together(_reads(store, parts, chunk), fresh)
+    together = _Together(_reads(store, parts, chunk), age)
     found, rest, foreign = dict[K, Outcome](), dict[K, Sli](), dict[K, Sli]()
     for key, sli in slis.items():
         read = together.of(needed[key])
@@ -125,7 +135,8 @@ def _from_samples[K: Hashable](
             found[key] = read
         else:
             try:
-                found[key] = increments.tally(sli, read)
+                whole = age >= settings.SETTLE or increments.complete(sli, read)
+                found[key] = increments.tally(sli, read) if whole else NotYet()
             except ValueError:
                 # A pattern that the store can read and Python cannot.
                 foreign[key] = sli
@@ -135,8 +146,8 @@ def _from_samples[K: Hashable](
 class _Together:
     """Reads by what is in them; those of an SLI that needs several are joined, once for all that need the same."""
 
-    def __init__(self, reads: Sequence[tuple[Merged, Fetched | StoreError]], fresh: bool) -> None:
-        self._reads, self._fresh = reads, fresh
+    def __init__(self, reads: Sequence[tuple[Merged, Fetched | StoreError]], age: timedelta) -> None:
+        self._reads, self._fresh = reads, age < PATIENCE
         self._place = {choice: place for place, (merged, _) in enumerate(reads) for choice in merged.parts}
         self._joined: dict[frozenset[int], Fetched | StoreError] = {}
 

@@ -21,6 +21,8 @@ FRESH = 300.0
 # For series with timestamps of their own, which say little about which scrape brought them.
 USUAL_INTERVAL = 60_000
 NEVER = -SPAN
+# Without a scrape for longer than so many intervals, a target is gone rather than late.
+GONE = 2.5
 
 
 def target_of(labels: Mapping[str, str]) -> Target:
@@ -52,6 +54,7 @@ class Targets:
         fresh = _fresh(ups, own)
         self._fresh = np.full(len(ups) + 1, NEVER)
         self._fresh[[*fresh]] = milliseconds(fresh.values(), origin)
+        self._last = milliseconds((one.times[-1] for one in ups), origin)
 
     def of(self, labels: Mapping[str, str]) -> int:
         """The target whose labels a series carries: those of a target are all on its series."""
@@ -78,6 +81,12 @@ class Targets:
         """Whether each target was scraped, well or not, after one instant, until another."""
         low = np.searchsorted(self._scraped, target * SPAN + after, "right")
         return np.asarray(np.searchsorted(self._scraped, target * SPAN + until, "right") > low)
+
+    def awaited(self, end: int) -> Bools:
+        """Of which targets a scrape is still to come that belongs before `end`; of series without one nobody knows."""
+        due = self._last + self.intervals[:-1]
+        gone = end - self._last > GONE * self.intervals[:-1]
+        return np.append((due <= end) & ~gone, True)
 
     def restarted(self, target: Ints, after: Ints, until: Ints) -> Bools:
         """Whether each target's process started anew after one instant, until another."""

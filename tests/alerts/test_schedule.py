@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from alerts import schedule, tasks
 from alerts.models import Delivery, Incident
-from config.celery import app
+from config.celery import OnTheClock, app
 from slo import measurement
 from slo.models import Objective
 from tests.alerts.cast import BAD, go_on, make_channel, the_incident, watched
@@ -32,14 +32,24 @@ def measured(until: Any) -> Objective:
 
 @pytest.fixture(autouse=True)
 def _rhythm() -> Any:
-    with override_settings(SLICE=MINUTE, SETTLE=10 * SECOND, TICK=5 * SECOND):
+    with override_settings(SLICE=MINUTE, SETTLE=10 * SECOND, PROMPT=2 * SECOND, TICK=5 * SECOND):
         yield
 
 
-def test_a_slice_is_measured_as_soon_as_it_has_settled() -> None:
+def ticks_that_measure(objective: Objective) -> list[int]:
+    """Seconds after noon, of two minutes."""
+    return [n for n in range(2, 122, 5) if objective.pk in schedule.to_measure(NOON + n * SECOND)]
+
+
+def test_a_slice_is_asked_for_at_once_and_again_when_it_has_settled() -> None:
+    # The second of the last two is for a tick that was lost.
+    assert ticks_that_measure(measured(until=NOON)) == [62, 72, 77]
+
+
+def test_what_samples_cannot_tell_is_asked_for_only_when_it_has_settled() -> None:
     objective = measured(until=NOON)
-    assert schedule.to_measure(NOON + 69 * SECOND) == []
-    assert schedule.to_measure(NOON + 70 * SECOND) == [objective.pk]
+    Objective.objects.filter(pk=objective.pk).update(metric="", expression="vector(1)")
+    assert ticks_that_measure(objective) == [72, 77]
 
 
 def test_a_lost_tick_costs_one_tick() -> None:
@@ -72,8 +82,14 @@ def test_beat_sends_every_task_the_instant_and_drops_what_waited() -> None:
         [instant] = entry["args"]
         assert isinstance(instant, BeatLazyFunc)
         assert abs(datetime.fromisoformat(instant()) - timezone.now()) < MINUTE
-        assert 0 < entry["options"]["expires"] <= entry["schedule"] + 5
-    assert entries["alerts.tasks.sweep"]["schedule"] <= settings.SLICE.total_seconds()
+        assert 0 < entry["options"]["expires"] <= entry["schedule"].seconds + 5
+    assert entries["alerts.tasks.sweep"]["schedule"].seconds <= settings.SLICE.total_seconds()
+
+
+def test_ticks_come_right_after_slices_can_be_asked_for() -> None:
+    beat = OnTheClock(5 * SECOND, after=2 * SECOND, nowfun=lambda: NOON + 64 * SECOND)
+    assert beat.is_due(NOON + 61 * SECOND) == (True, 3)
+    assert beat.is_due(NOON + 62 * SECOND) == (False, 3)
 
 
 class Queue:

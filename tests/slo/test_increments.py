@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.raw_samples import Histogram, Samples
 from slo.chunks import Chunk
 from slo.counting import Matcher, Sli
-from slo.increments import tally
+from slo.increments import complete, tally
 from slo.samples import Fetched
 from slo.slices import Measured
 from tests.slo.scrapes import START
@@ -323,3 +323,27 @@ def test_however_a_time_is_cut_into_slices_the_same_is_counted(steps: list[int],
 
 def _sum(slices: Sequence[Measured]) -> float:
     return sum(one.total or 0 for one in slices)
+
+
+# -- Whether all is there
+@pytest.mark.parametrize(
+    ("ups", "whole"),
+    [
+        ((up(),), True),
+        ((up((1,) * 9, every=25, first=-93),), True),
+        # The scrape at the slice's end is still to come.
+        ((up((1,) * 12),), False),
+        # Away for so long that it is gone.
+        ((up((1,) * 9),), True),
+        # Nothing says when scrapes come.
+        ((), False),
+        ((up(), up((1,) * 12, instance="b")), True),
+    ],
+    ids=["all", "next one belongs to the next slice", "late", "gone", "pushed", "another target is late"],
+)
+def test_a_chunk_is_complete_when_no_scrape_of_its_targets_is_to_come(ups: tuple[Samples, ...], whole: bool) -> None:
+    assert complete(EVENTS, fetched(series(range(13)), *ups)) is whole
+
+
+def test_a_chunk_without_any_series_is_not_known_to_be_complete() -> None:
+    assert not complete(EVENTS, fetched(up()))

@@ -8,6 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from connectors.errors import TimedOut, Unreachable
+from connectors.raw_samples import Samples
 from slo import ledger
 from slo.definitions import save_objective
 from slo.measurement import advance, recall
@@ -26,7 +27,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def slices_of_a_minute(settings: Settings) -> None:
-    settings.SLICE, settings.SETTLE = MINUTE, 10 * SECOND
+    settings.SLICE, settings.SETTLE, settings.PROMPT = MINUTE, 10 * SECOND, 2 * SECOND
 
 
 def measured_until_noon(**fields: Any) -> Objective:
@@ -67,10 +68,39 @@ def test_objectives_on_the_same_series_share_the_question() -> None:
     assert [counted(one, NOON, NOON + MINUTE).total for one in objectives] == [10] * 5
 
 
-def test_nothing_is_asked_before_a_slice_has_settled() -> None:
+def test_nothing_is_asked_right_after_a_slice() -> None:
     objective, store = measured_until_noon(), Scripted()
-    assert advance([objective.pk], NOON + MINUTE + 9 * SECOND, store) == []
+    assert advance([objective.pk], NOON + MINUTE + SECOND, store) == []
     assert store.asked == []
+
+
+def test_a_slice_is_counted_as_soon_as_all_its_scrapes_are_there() -> None:
+    objective = measured_until_noon()
+    advance([objective.pk], NOON + MINUTE + 2 * SECOND, Scripted())
+    assert counted(objective, NOON, NOON + MINUTE).total == 10
+
+
+class Slow(Scripted):
+    """The scrape at the slice's end has not arrived."""
+
+    def raw(self, selector: str, start: datetime, end: datetime) -> list[Samples]:
+        return super().raw(selector, start, end - SECOND)
+
+
+@pytest.mark.parametrize(("waited", "until"), [(2, NOON), (9, NOON), (10, NOON + MINUTE)])
+def test_a_scrape_that_is_slow_is_waited_for_until_the_slice_has_settled(waited: int, until: datetime) -> None:
+    objective = measured_until_noon()
+    advance([objective.pk], NOON + MINUTE + waited * SECOND, Slow())
+    found = again(objective)
+    assert (found.measured_until, found.last_error, found.source.last_error) == (until, "", "")
+
+
+def test_expressions_are_asked_only_when_the_slice_has_settled() -> None:
+    objective, store = measured_until_noon(metric="", kind="bool", bad_matchers=[], expression="up"), Scripted()
+    advance([objective.pk], NOON + MINUTE + 9 * SECOND, store)
+    assert again(objective).measured_until == NOON
+    advance([objective.pk], NOON + MINUTE + 10 * SECOND, store)
+    assert again(objective).measured_until == NOON + MINUTE
 
 
 def test_the_same_instant_twice_measures_once() -> None:
