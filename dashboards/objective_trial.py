@@ -147,7 +147,8 @@ def trial(draft: Draft, flow: Flow, objective: Objective | None, recorded: Recor
     fired = [episode for one in found for episode in episodes.episodes(one.events, one.group)]
     saved = _saved(draft, objective, found, (start, end)) if objective else None
     pairs, gone = episodes.compared(fired, saved.episodes) if saved else ([Compared(one, None) for one in fired], [])
-    window = history.between(definition.window.start(end), end)
+    # What was not read yet is not unmeasured.
+    window = history.between(max(definition.window.start(end), start), end)
     return Trial(
         definition,
         start,
