@@ -69,12 +69,13 @@ class Counts:
         return frozenset(np.flatnonzero((ends - self._origin) * 1000 <= -LONGEST_REACH).tolist())
 
     @cached_property
-    def _awaited(self) -> Bools:
-        return np.asarray(self._targets.awaited(self._length * self.fetched.chunk.count)[self._target])
+    def _awaited(self) -> frozenset[int]:
+        awaited = self._targets.awaited(self._length * self.fetched.chunk.count)[self._target]
+        return frozenset(np.flatnonzero(awaited).tolist())
 
-    def awaited(self, rows: Sequence[int]) -> bool:
+    def awaits(self, rows: Sequence[int]) -> bool:
         """Whether a scrape of any of these series is still to come that belongs into the chunk."""
-        return bool(self._awaited[np.asarray(rows, np.int64)].any())
+        return not self._awaited.isdisjoint(rows)
 
     def of(self, rows: Sequence[int]) -> Floats:
         """What these series counted together in each slice."""

@@ -39,7 +39,7 @@ def complete(sli: Sli, fetched: Fetched) -> bool:
     """
     counts = fetched.counts
     rows = [row for choice in choices(sli) for row in counts.selection.of(choice) if row not in counts.past]
-    return bool(rows) and not counts.awaited(rows)
+    return bool(rows) and not counts.awaits(rows)
 
 
 def _by_group(sli: Sli, counts: Counts, choice: Choice) -> dict[Group, Rows]:
