@@ -16,7 +16,7 @@ from slo.definitions import budgeting_of, history_goal, sli_of, window_of
 from slo.groups import Group
 from slo.ledger import Batch
 from slo.models import Ledger, Objective
-from slo.reading import NotYet, Read, Store
+from slo.reading import PATIENCE, NotYet, Read, Store
 from slo.slices import Measured
 from telemetry import sources
 from telemetry.models import Source
@@ -101,7 +101,9 @@ def _due(objectives: Iterable[Objective], now: datetime) -> Mapping[Chunk, list[
     for one in objectives:
         length = lengths_of(one)
         until = one.measured_until or chunks.beginning(now, history_goal(window_of(one), now), length)
-        if chunk := chunks.following(until, now, length, settings.PROMPT):
+        # What nobody waits for any more comes first: it must not wait with the newest slice for that one's scrapes.
+        settled = (chunks.following(until, now, length, age) for age in (PATIENCE, settings.SETTLE, settings.PROMPT))
+        if chunk := next(filter(None, settled), None):
             found[chunk].append(one)
     return found
 
