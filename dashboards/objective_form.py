@@ -41,7 +41,10 @@ _MONO = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 def _query(label: str) -> forms.CharField:
     return forms.CharField(
-        required=False, max_length=LONGEST_QUERY, label=label, widget=forms.Textarea(attrs=_MONO | {"rows": 3})
+        required=False,
+        max_length=LONGEST_QUERY,
+        label=label,
+        widget=forms.Textarea(attrs=_MONO | {"rows": 3, "class": "mono"}),
     )
 
 

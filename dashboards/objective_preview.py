@@ -108,16 +108,16 @@ def context(form: ObjectiveForm, now: datetime) -> dict[str, Any]:
         return found
     for row in form.rows.tiers:
         row.bad = float(row.tier.budget_share) * tried.budget.allowed if row.tier else None
+    found["unknown_labels"] = _unknown_labels(tried, draft, now)
     return found | _shown(tried, recorded, form.flow, form.objective)
 
 
 def _filled(recorded: Recorded, draft: Draft, now: datetime) -> dict[str, Any]:
-    """Reads a part of what is missing; what went wrong, and what the store does not know."""
-    found: dict[str, Any] = {"preview_error": "", "unknown_labels": []}
+    """Reads a part of what is missing, and says what went wrong."""
+    found: dict[str, Any] = {"preview_error": ""}
     try:
         with client_for(draft.source) as client:
             recordings.fill(recorded, client, now, AT_ONCE)
-            found["unknown_labels"] = _unknown_labels(draft.definition.sli, client, now)
     except StoreError as error:
         found["preview_error"] = _sentence(error, draft)
     except ValueError as error:
@@ -125,21 +125,24 @@ def _filled(recorded: Recorded, draft: Draft, now: datetime) -> dict[str, Any]:
     return found | {"progress": recorded.progress, "unfinished": not recorded.complete and not found["preview_error"]}
 
 
-def _unknown_labels(sli: Sli, client: Prometheus, now: datetime) -> list[str]:
+def _unknown_labels(tried: Trial, draft: Draft, now: datetime) -> list[str]:
     """Labels that mark events or split them, but which no series has: a misspelt one finds nothing, ever."""
+    sli = draft.definition.sli
     if sli.by_expression or sli.by_time:
         return []
-    marks = [matcher.label for matcher in sli.bad_matchers] if not sli.bad_metric else []
-    asked = dict.fromkeys([*marks, *sli.group_by])
+    asked = [name for group in tried.groups for name, value in group.group if not value]
+    if not tried.budget.totals.bad and not sli.bad_metric:
+        asked += [matcher.label for matcher in sli.bad_matchers]
     if not asked:
         return []
     metric = f"{sli.metric}_count" if sli.kind == "latency" else sli.metric
     try:
-        known = client.label_names([selector(metric, sli.matchers)], now - metric_facts.RECENT, now)
+        with client_for(draft.source) as client:
+            known = client.label_names([selector(metric, sli.matchers)], now - metric_facts.RECENT, now)
     except StoreError:
         # Only a hint: the preview itself is there.
         return []
-    return [label for label in asked if known and label not in known]
+    return [label for label in dict.fromkeys(asked) if known and label not in known]
 
 
 def _sentence(error: StoreError, draft: Draft) -> str:
