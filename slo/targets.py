@@ -132,8 +132,9 @@ def _fresh(ups: Sequence[Samples], starts: Mapping[int, Samples]) -> dict[int, f
     for target, one in starts.items():
         first = next((at for at, value in zip(ups[target].times, ups[target].values, strict=True) if value == 1), None)
         started = one.values[0]
-        renamed = any(last <= one.times[0] and other != target for other, last in before[round(started, 3)])
-        if first is not None and one.times[0] == first and first - FRESH <= started <= first + SKEW and not renamed:
+        if first is None or one.times[0] != first or not first - FRESH <= started <= first + SKEW:
+            continue
+        if not any(last <= first and other != target for other, last in before[round(started, 3)]):
             fresh[target] = first
     return fresh
 
