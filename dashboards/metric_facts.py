@@ -109,9 +109,8 @@ def is_native(client: Prometheus, metric: str, now: datetime) -> bool:
     """Whether the metric itself has native histograms; not, where the store does not know them."""
     if not metric:
         return False
-    seen = f"last_over_time({selector(metric)}[{RECENT // timedelta(seconds=1)}s])"
     try:
-        return bool(_number(client, f"count(histogram_count({seen}))", now))
+        return bool(_number(client, f"count(histogram_count({selector(metric)}))", now))
     except (Refused, NotAStore):
         return False
 

@@ -8,15 +8,16 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dashboards import objective_charts
+from dashboards import objective_charts, objective_preview
 from slo.models import Objective
 from tests import servers
 from tests.connectors.impostor import Reply, impostor
 from tests.dashboards.everything import HOSTILE, make_incident
 from tests.dashboards.objective_forms import filled
 from tests.dashboards.pages import Page
-from tests.make import MINUTE, NOON, make_flow, make_objective, make_source
+from tests.make import HOUR, MINUTE, NOON, make_flow, make_objective, make_source, tier
 from tests.servers import PrometheusServer, free_port
+from tests.slo.scrapes import native_histogram, remote_write_bodies
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +141,7 @@ class TestWithAPrometheus:
         assert "parse error" in page.text
 
     def test_a_metric_that_is_gone_says_so(self, owner: Client, server: PrometheusServer) -> None:
-        assert "no series that this draft would count" in tried(owner, server.url, metric="gone_total").text
+        assert "No series matches gone_total" in tried(owner, server.url, metric="gone_total").text
 
     def test_a_rule_that_makes_everything_bad_is_pointed_out(self, owner: Client, server: PrometheusServer) -> None:
         assert "Every event would be bad" in tried(owner, server.url, bad_value=".*").text
@@ -162,6 +163,79 @@ class TestWithAPrometheus:
         page = Page(owner.post(PREVIEW, filled(source, objective=objective.pk, target="99") | HOUR_WINDOW))
         # The target, the labels that count, the tiers, the budget alerts and the one for no data.
         assert "differs from the saved one in 5 places" in page.text
+
+    def test_a_long_past_is_read_in_parts_with_the_newest_shown_at_once(
+        self, owner: Client, server: PrometheusServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(objective_preview, "AT_ONCE", timedelta(0))
+        make_flow("Checkout")
+        typed = filled(make_source(server.url), window="1 d")
+        pages = [Page(owner.post(PREVIEW, typed)) for _ in range(7)]
+        reading = [page for page in pages if "Reading the past:" in page.text]
+        assert 2 <= len(reading) < 7
+        assert "bad of" in reading[0].text
+        assert [attributes["hx-post"] for _, attributes in reading[0].tags if attributes.get("id") == "reading"] == [
+            PREVIEW
+        ]
+        assert "The last 1\u00a0d with this draft" in pages[-1].text
+
+    def test_what_was_read_is_tried_at_once_even_while_prometheus_is_away(self, owner: Client) -> None:
+        make_flow("Checkout")
+        with servers.prometheus_server(openmetrics=history()) as own:
+            source = make_source(own.url)
+            owner.post(PREVIEW, filled(source, **HOUR_WINDOW))
+            own.stop()
+            page = Page(owner.post(PREVIEW, filled(source, **HOUR_WINDOW) | {"target": "95"}))
+        assert "target 95\u202f%" in page.text
+        assert "500 bad of 300 allowed" in page.text
+        assert "nothing listens" not in page.text
+
+    def test_it_is_compared_with_the_objective_as_it_is_saved(self, owner: Client, server: PrometheusServer) -> None:
+        flow, source = make_flow("Checkout"), make_source(server.url)
+        rule = tier(long=10 * MINUTE, short=2 * MINUTE, budget_share="0.2")
+        same = [{"label": "service", "op": "=", "value": "checkout"}]
+        saved = make_objective("0.95", HOUR, [rule], flow, source, matchers=same)
+        page = Page(owner.post(PREVIEW, filled(source, objective=saved.pk) | HOUR_WINDOW))
+        assert "min earlier than saved" in page.text
+        assert "new the saved rules miss it" in page.text
+        assert "as saved −66.7\u202f%" in page.text
+
+    def test_a_hopeless_target_comes_with_one_that_would_have_held(
+        self, owner: Client, server: PrometheusServer
+    ) -> None:
+        page = tried(owner, server.url)
+        assert "would not have held" in page.text
+        buttons = [attributes for tag, attributes in page.tags if attributes.get("name") == "use_target"]
+        assert [(one["value"], one["form"]) for one in buttons] == [("80", "objective-form")]
+
+    def test_groups_are_shown_with_the_worst_one_first(self, owner: Client, server: PrometheusServer) -> None:
+        page = tried(owner, server.url, grouping="code")
+        assert 'Of 2 groups, this is the worst: {code="500"}' in page.text
+        assert page.text.index('{code="500"}') < page.text.index('{code="200"}')
+
+    def test_a_label_to_group_by_that_no_series_has_is_pointed_out(
+        self, owner: Client, server: PrometheusServer
+    ) -> None:
+        assert "No series of this metric has the label regoin" in tried(owner, server.url, grouping="regoin").text
+
+    def test_a_gauge_is_judged_slice_by_slice(self, owner: Client, server: PrometheusServer) -> None:
+        page = tried(
+            owner, server.url, counting="gauge", expression='rate(requests_total{code="500"}[2m])', level="0.1"
+        )
+        assert "bad time slices of 60 in 1\u00a0h" in page.text
+        assert "1 page, 0 tickets" in page.text
+
+    def test_a_probe_that_was_up_all_the_time_is_all_good(self, owner: Client, server: PrometheusServer) -> None:
+        page = tried(owner, server.url, counting="bool", expression='up{job="shop"}')
+        assert "0 bad of" in page.text
+        assert "No alert would have fired" in page.text
+
+    def test_an_expression_that_does_not_parse_is_not_saved(self, owner: Client, server: PrometheusServer) -> None:
+        make_flow("Checkout")
+        typed = filled(make_source(server.url), counting="freshness", expression="max(", age="5 min")
+        response = owner.post("/flows/checkout/objectives/new/", typed)
+        assert response.status_code == 422
+        assert "parse error" in Page(response).text
 
     def test_a_limit_without_a_bucket_is_not_saved(self, owner: Client, server: PrometheusServer) -> None:
         make_flow("Checkout")
@@ -202,6 +276,24 @@ class TestWithAPrometheus:
         page = Page(owner.get("/objectives/metrics/", asked))
         assert ("option", {"value": "0.25"}) in page.tags
         assert "Counted exactly at 250\u00a0ms." in page.text
+
+    def test_native_histograms_are_counted_up_to_any_limit(self, owner: Client) -> None:
+        make_flow("Checkout")
+        with servers.prometheus_server(flags=["--enable-feature=native-histograms"]) as native:
+            at = timezone.now() - timedelta(seconds=5)
+            remote_write_bodies(native.url, [native_histogram("seconds", at, buckets=(3, 2), first=1)])
+            source = make_source(native.url)
+            typed: dict[str, Any] = {
+                "source": source.pk,
+                "counting": "latency",
+                "metric": "seconds",
+                "threshold": "1.7",
+            }
+            facts = Page(owner.get("/objectives/metrics/", typed))
+            saved = owner.post("/flows/checkout/objectives/new/", filled(source) | typed)
+        assert "1 series of native histograms" in facts.text
+        assert "any limit is counted" in facts.text
+        assert saved.status_code == 302
 
     def test_labels_and_their_values_are_suggested(self, owner: Client, server: PrometheusServer) -> None:
         asked: dict[str, Any] = {"source": make_source(server.url).pk, "metric": "requests_total", "counting": "events"}
