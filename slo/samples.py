@@ -24,7 +24,7 @@ MOST_LOOKUPS = 12
 # A scrape that takes so many intervals to come is late.
 LATE = 1.5
 # More names than this in a selector cost more than the series that they leave out.
-MOST_NAMES = 100
+MOST_NAMES = 250
 UP, STARTED = "up", "process_start_time_seconds"
 TELLING = counting.alternatives("__name__", (UP, STARTED))
 
