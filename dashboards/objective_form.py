@@ -101,18 +101,11 @@ class ObjectiveForm(Styled, forms.Form):
         self.rows = Rows.posted(data) if data is not None else objective_draft.rows_of(objective)
         sources: Any = self.fields["source"]
         sources.queryset = Source.objects.filter(kind=Source.Kind.PROMETHEUS)
+        # What it begins with, until something readable is typed.
+        self._window = objective.window if objective else USUAL_WINDOW
+        self._target: Decimal | None = objective.target if objective else USUAL_TARGET
         if data is None:
-            self.rows.check_rules(self._initial_window.length, self._initial_target)
-
-    @property
-    def _initial_window(self) -> Window:
-        if self.objective is None:
-            return Window(USUAL_WINDOW)
-        return Window(self.objective.window)
-
-    @property
-    def _initial_target(self) -> Decimal | None:
-        return self.objective.target if self.objective else USUAL_TARGET
+            self.rows.check_rules(self._window, self._target)
 
     def _chose(self, field: str) -> str:
         return str(self.data.get(field, ""))
@@ -310,7 +303,7 @@ class ObjectiveForm(Styled, forms.Form):
         """The same texts and rows without a judgement on them: while somebody is still filling it in."""
         form = ObjectiveForm(self.flow, self.objective)
         form.initial.update({name: self.data.get(name, "") for name in self.fields} | changed)
-        form.rows = self.rows
+        form.rows, form._window, form._target = self.rows, self.known_window, self.known_target
         for row in (*form.rows.matchers, *form.rows.bad):
             row.check()
         form.rows.check_rules(self.known_window, self.known_target)
@@ -320,11 +313,11 @@ class ObjectiveForm(Styled, forms.Form):
     @property
     def known_window(self) -> timedelta:
         window: timedelta | None = self.cleaned_data.get("window") if self.is_bound else None
-        return window or self._initial_window.length
+        return window or self._window
 
     @property
     def known_target(self) -> Decimal | None:
-        return self.cleaned_data.get("target")
+        return self.cleaned_data.get("target") if self.is_bound else self._target
 
     @property
     def tiers_for(self) -> str:
@@ -334,7 +327,7 @@ class ObjectiveForm(Styled, forms.Form):
     @property
     def outage(self) -> timedelta | None:
         """How long everything may fail before the budget is gone; `None` while the target is not known."""
-        target = self.cleaned_data.get("target") if self.is_bound else self._initial_target
+        target = self.known_target
         if target is None:
             return None
         seconds = Decimal(self.known_window // timedelta(seconds=1)) * (1 - target)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from playwright.sync_api import Locator
+from playwright.sync_api import expect as playwright_expect
+
 PLAIN = (str, bytes, int, float, bool, type(None), list, tuple, dict)
 
 
@@ -33,3 +36,9 @@ def started[T](thread: ThreadPoolExecutor, begin: Callable[[], T]) -> T:
     made: Any = Elsewhere(thread, thread.submit(begin).result())
     found: T = made
     return found
+
+
+def expect(subject: Locator) -> Any:
+    """Playwright's `expect`, where the page lives."""
+    remote: Any = subject
+    return Elsewhere(remote._thread, playwright_expect)(subject)

@@ -1,71 +1,20 @@
 """The pages in a real browser: what scripts add, and that the browser's own policy check finds nothing."""
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, ViewportSize, sync_playwright
-from playwright.sync_api import expect as playwright_expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, Route, ViewportSize
 
 from alerts import frozen
 from slo import maintenance
 from slo.models import Flow
-from tests.dashboards.elsewhere import Elsewhere, started
+from tests.dashboards.elsewhere import expect
 from tests.dashboards.everything import lately, make_change, make_shop
 from tests.dashboards.requests import line, make_example, make_incident
-from tests.make import make_objective, make_tiers, make_user
+from tests.make import make_objective, make_tiers
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases="__all__")]
-
-
-CHROMIUM = "/usr/bin/chromium"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        playwright = started(thread, sync_playwright().start)
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
-        playwright.stop()
-
-
-def expect(subject: Locator) -> Any:
-    """Playwright's `expect`, where the page lives."""
-    remote: Any = subject
-    return Elsewhere(remote._thread, playwright_expect)(subject)
-
-
-@pytest.fixture
-def page(django_db_setup: None, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """A signed-in browser; whatever it complains about fails the test.
-
-    `django_db_setup` comes first, so that the server finds the test database to share.
-    """
-    client = Client()
-    client.force_login(make_user("olga"))
-    session = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
-    context = browser.new_context(base_url=live_server.url, timezone_id="Asia/Kathmandu")
-    context.add_cookies([session])  # type: ignore[list-item]
-    complaints: list[str] = []
-    opened = context.new_page()
-    opened.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    yield opened
-    context.close()
-    assert complaints == []
-
-
-def _is_complaint(message: ConsoleMessage) -> bool:
-    # A store or a server that is away is what some tests are about; htmx and Chromium report it in these words.
-    expected = ("Failed to load resource", "htmx:", "Response Status Error")
-    return message.type in ("error", "warning") and not message.text.startswith(expected)
 
 
 def open_overview(page: Page) -> None:

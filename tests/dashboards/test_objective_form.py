@@ -295,6 +295,13 @@ class TestRowsWithoutJavaScript:
         page = Page(owner.post("/flows/checkout/objectives/new/", filled(make_source()) | {"preset": "Workbook"}))
         assert "3.36×" in page.text
 
+    def test_tiers_that_followed_a_window_belong_to_it(self, owner: Client) -> None:
+        make_flow("Checkout")
+        typed = filled(make_source(), window="14 d") | {"rescale": "1", "tiers_for": str(7 * 86_400)}
+        page = Page(owner.post("/flows/checkout/objectives/new/", typed))
+        assert values_of(page, "tiers_for") == [str(14 * 86_400)]
+        assert "The budget is 20\u00a0min\u00a010\u00a0s with everything failing." in page.text
+
     def test_a_look_shows_the_preview_within_the_page(self, owner: Client) -> None:
         make_flow("Checkout")
         typed = filled(make_source(f"http://127.0.0.1:{free_port()}")) | {"look": "1"}
