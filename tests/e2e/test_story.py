@@ -77,9 +77,10 @@ def defines_an_objective(page: Page, stack: Stack) -> None:
     page.get_by_label("Metric", exact=True).fill("http_server_request_duration_seconds_count")
     matcher(page, "label", 1, "job", "=", "gateway")
     matcher(page, "label", 2, "flow", "=", "checkout")
-    matcher(page, "label of bad events", 1, "http_response_status_code", "=~", "5..")
+    matcher(page, "marking label", 1, "http_response_status_code", "=~", "5..")
     page.get_by_label("Target").fill("99.9")
-    page.get_by_label("Window", exact=True).select_option(label="Rolling, 7\N{NO-BREAK SPACE}days")
+    page.get_by_label("Window", exact=True).fill("7 d")
+    page.get_by_label("Window", exact=True).press("Tab")
     # The tiers follow the window, and are drawn anew.
     expect(page.locator("[name=tiers_for]")).to_have_value(str(7 * 86_400))
     shorten_the_short_windows(page)
