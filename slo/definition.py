@@ -35,7 +35,7 @@ USUAL_NO_DATA = NoDataAlert("ticket", timedelta(minutes=15))
 
 @dataclass(frozen=True, slots=True)
 class Budgeting:
-    """How a budget is spent: by bad events, or by time slices of `length` whose ratio of good events is below `target`."""
+    """How a budget is spent: by bad events, or by time slices of `length` with fewer good events than `target` asks."""
 
     method: Method = "occurrences"
     length: timedelta | None = None
