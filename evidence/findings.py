@@ -1,5 +1,6 @@
 """What an investigation says: findings that answer questions, and whom they blame."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,8 +51,18 @@ class Finding:
     subject: Subject = Subject()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
+    # Tells findings about the same subject apart: a log pattern, a change's title.
+    topic: str = ""
     # What was looked at and is as it always is: shown folded away, blamed for nothing.
     fine: bool = False
+
+    @property
+    def key(self) -> str:
+        """The same for the same finding at another time, when its numbers may be others."""
+        about = self.subject
+        parts = (self.question, about.service, about.operation, about.instance, about.resource, self.topic)
+        attributes = (f"{name}={value}" for name, value in sorted(about.attributes.items()))
+        return hashlib.blake2b("\0".join((*parts, *attributes)).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
