@@ -40,7 +40,6 @@ from slo.instants import floor  # noqa: E402
 from tests.servers import PrometheusServer, prometheus_server, wait_until  # noqa: E402
 
 SCRAPE, MINUTE, DAY = timedelta(seconds=30), timedelta(minutes=1), timedelta(days=1)
-# A little into the future, so that rules have new samples while they are measured.
 AHEAD = timedelta(minutes=9)
 # Prometheus takes nothing that is an hour older than the newest.
 STRETCH = timedelta(minutes=30)
@@ -96,24 +95,29 @@ def sets(count: int) -> list[Objectives]:
 
 
 # -- What Prometheus knows
-def feed(url: str, kinds: Sequence[Objectives], options: argparse.Namespace) -> None:
-    """All series of the objectives for so many days until a little after now."""
-    began, random = time.perf_counter(), np.random.default_rng(7)
-    counters = [one for kind in kinds for number in range(options.objectives) for one in _series(kind, number, options)]
-    gauges = [one for kind in kinds for number in range(options.objectives) for one in _signs(kind, number, options)]
-    writer = Writer(url, [*counters, *gauges])
-    rates = np.where([one["code"].startswith("5") for one in counters], 0.01, 10.0)[:, None]
-    at = floor(datetime.now(UTC), MINUTE) - options.days * DAY
-    end = datetime.now(UTC) + AHEAD
-    counted, written = np.zeros((len(counters), 1)), 0
-    still = np.array([[_resting(one)] for one in gauges])
-    while at < end:
-        length = min(STRETCH, end - at) // SCRAPE + 1
-        times = at.timestamp() + SCRAPE.total_seconds() * np.arange(length)
-        counts = counted + np.cumsum(random.poisson(rates, (len(counters), length)), axis=1)
-        writer.stretch(times, np.vstack([counts, np.repeat(still, length, axis=1)]))
-        counted, at, written = counts[:, -1:], at + length * SCRAPE, written + length * len(still) + counts.size
-    print(f"fed {written / 1e6:.0f} million samples in {time.perf_counter() - began:.0f} s", flush=True)
+class Feed:
+    """All series of the objectives, from so many days ago on; topped up as time goes, since loading takes minutes."""
+
+    def __init__(self, url: str, kinds: Sequence[Objectives], options: argparse.Namespace) -> None:
+        every = [(kind, number) for kind in kinds for number in range(options.objectives)]
+        counters = [one for kind, number in every for one in _series(kind, number, options)]
+        gauges = [one for kind, number in every for one in _signs(kind, number, options)]
+        self._writer, self._random = Writer(url, [*counters, *gauges]), np.random.default_rng(7)
+        self._rates = np.where([one["code"].startswith("5") for one in counters], 0.01, 10.0)[:, None]
+        self._counted, self._still = np.zeros((len(counters), 1)), np.array([[_resting(one)] for one in gauges])
+        self._at = floor(datetime.now(UTC), MINUTE) - options.days * DAY
+        self.written = 0
+
+    def top_up(self) -> None:
+        """Write on until a little after now, so that rules have new samples while they are measured."""
+        end = datetime.now(UTC) + AHEAD
+        while self._at < end:
+            length = min(STRETCH, end - self._at) // SCRAPE + 1
+            times = self._at.timestamp() + SCRAPE.total_seconds() * np.arange(length)
+            counts = self._counted + np.cumsum(self._random.poisson(self._rates, (len(self._rates), length)), axis=1)
+            self._writer.stretch(times, np.vstack([counts, np.repeat(self._still, length, axis=1)]))
+            self._counted, self._at = counts[:, -1:], self._at + length * SCRAPE
+            self.written += length * len(self._still) + counts.size
 
 
 def _series(kind: Objectives, number: int, options: argparse.Namespace) -> Iterator[Labels]:
@@ -221,7 +225,9 @@ def main() -> int:
     options = parser.parse_args()
     kinds = sets(options.objectives)
     with prometheus_server(flags=["--web.enable-lifecycle"]) as server:
-        feed(server.url, kinds[:2], options)
+        began, feed = time.perf_counter(), Feed(server.url, kinds[:2], options)
+        feed.top_up()
+        print(f"fed {feed.written / 1e6:.0f} million samples in {time.perf_counter() - began:.0f} s", flush=True)
         settle(server)
         print(
             f"CPU seconds of Prometheus a round, {options.objectives:,} objectives of {options.series} series, ", end=""
@@ -230,6 +236,7 @@ def main() -> int:
         print("|---|---:|---:|---:|---:|", flush=True)
         rules = dict[str, float]()
         for kind in kinds:
+            feed.top_up()
             theirs, own = by_fireline(server, kind)
             metric = kind.metrics[0]
             if metric not in rules:

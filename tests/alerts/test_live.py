@@ -39,7 +39,7 @@ MAINTAINED = st.none() | st.tuples(st.integers(0, 60), st.integers(1, 30))
 
 
 @given(COUNTS, COUNTS, ROUNDS, MAINTAINED)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_alerts_do_what_a_replay_says(
     eu: list[tuple[Counts, int]], us: list[tuple[Counts, int]], rounds: list[int], maintained: tuple[int, int] | None
 ) -> None:

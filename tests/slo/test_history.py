@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from slo.history import History, snapped
@@ -48,7 +48,6 @@ counts = st.lists(st.none() | st.tuples(st.integers(0, 5), st.integers(5, 100)),
 edges = st.integers(-5, 45).flatmap(lambda first: st.tuples(st.just(first), st.integers(first + 1, first + 12)))
 
 
-@settings(deadline=None)
 @given(counts, st.lists(edges, max_size=4), st.data())
 def test_a_window_is_the_sum_of_its_slices_without_those_in_maintenance(
     counts: list[Counts], maintenance: list[tuple[int, int]], data: st.DataObject
@@ -61,7 +60,6 @@ def test_a_window_is_the_sum_of_its_slices_without_those_in_maintenance(
     assert History.of(slices, excluded).between(minute(start), minute(end)) == expected
 
 
-@settings(deadline=None)
 @given(counts, st.lists(edges, max_size=4), st.data())
 def test_a_few_marks_answer_the_same_as_all_of_them(
     counts: list[Counts], maintenance: list[tuple[int, int]], data: st.DataObject

@@ -340,9 +340,7 @@ slices = st.lists(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(slices, st.lists(st.integers(-600, 15_000), min_size=60, max_size=70, unique=True))
 def test_few_and_many_instants_find_the_same_rows(
     lengths: list[tuple[int, tuple[int, int] | None]], seconds: list[int]

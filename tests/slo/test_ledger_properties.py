@@ -24,9 +24,7 @@ EU: Group = (("region", "eu"),)
 US: Group = (("region", "us"),)
 FIVE = timedelta(minutes=5)
 
-often = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+often = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 one = st.one_of(st.none(), st.tuples(st.integers(0, 9), st.integers(9, 99)))
 counts = st.lists(one, min_size=1, max_size=30)
 # Which groups a chunk of slices speaks of.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from slo.counting import Choice, Matcher, Operator
@@ -83,7 +83,6 @@ choices = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(choices, max_size=30))
 def test_every_choice_is_a_part_of_one_selector_that_answers_its_series(choices: list[Choice]) -> None:
     found = merged(choices)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from slo.counting import Sli
@@ -24,9 +24,6 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Ten minutes before a week and a month begin.
 EVENING = datetime(2026, 5, 31, 23, 50, tzinfo=UTC)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-# How long one example takes says nothing on a machine that is busy.
-unhurried = settings(deadline=None)
 
 type Counts = tuple[float, float] | None
 
@@ -96,7 +93,6 @@ windows = st.sampled_from(
 )
 
 
-@unhurried
 @given(histories, maintenance, policies, windows, st.sampled_from([NOON, EVENING]))
 def test_a_replay_is_the_same_as_living_through_it(
     counts: list[Counts], out: list[tuple[int, int]], policy: Policy, window: Window, start: datetime
@@ -107,7 +103,6 @@ def test_a_replay_is_the_same_as_living_through_it(
     assert replayed(definition, history) == lived(definition, history)
 
 
-@unhurried
 @given(histories, maintenance)
 def test_slices_of_any_length_replay_the_same_as_living_through_them(
     counts: list[Counts], out: list[tuple[int, int]]
@@ -117,7 +112,6 @@ def test_slices_of_any_length_replay_the_same_as_living_through_them(
     assert replayed(DEFINITION, history) == lived(DEFINITION, history)
 
 
-@unhurried
 @given(histories, maintenance, windows)
 def test_the_marks_that_a_step_asks_for_are_all_it_needs(
     counts: list[Counts], out: list[tuple[int, int]], window: Window
@@ -141,7 +135,6 @@ def only(marks: Sequence[Mark], asked: Sequence[datetime]) -> list[Mark]:
     return [marks[position] for position in sorted(found) if position >= 0]
 
 
-@unhurried
 @given(histories, maintenance)
 def test_each_rule_alternates_between_firing_and_resolved(counts: list[Counts], out: list[tuple[int, int]]) -> None:
     history = History.of(measured(counts), [(minute(left), minute(right)) for left, right in out])
@@ -150,7 +143,6 @@ def test_each_rule_alternates_between_firing_and_resolved(counts: list[Counts], 
         assert news == [("firing", "resolved")[n % 2] for n in range(len(news))]
 
 
-@unhurried
 @given(histories)
 def test_a_tier_fires_only_on_numbers_that_allow_it(counts: list[Counts]) -> None:
     for event in replayed(DEFINITION, History.of(measured(counts))):
@@ -160,14 +152,12 @@ def test_a_tier_fires_only_on_numbers_that_allow_it(counts: list[Counts]) -> Non
             assert event.reading.long.bad >= 2
 
 
-@unhurried
 @given(histories)
 def test_every_reason_is_a_sentence_that_fits_its_column(counts: list[Counts]) -> None:
     for event in replayed(DEFINITION, History.of(measured(counts))):
         assert 0 < len(event.reason) <= 300
 
 
-@unhurried
 @given(histories, st.integers(0, 100))
 def test_an_account_of_an_instant_is_what_was_decided_then(counts: list[Counts], back: int) -> None:
     history = History.of(measured(counts))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from slo.history import History
@@ -26,13 +26,11 @@ def slices(draw: st.DrawFn) -> list[Measured]:
     return found
 
 
-@settings(deadline=None)
 @given(slices())
 def test_a_tape_gives_its_slices_back(slices: list[Measured]) -> None:
     assert Tape.of(slices).slices() == slices
 
 
-@settings(deadline=None)
 @given(slices(), st.integers(0, 60))
 def test_its_history_is_that_of_the_slices(slices: list[Measured], begin: int) -> None:
     excluded = [(NOON + begin * MINUTE, NOON + (begin + 7) * MINUTE)]

@@ -123,9 +123,7 @@ def test_thinning_twice_changes_nothing() -> None:
     assert list(Slice.objects.order_by("end").values()) == before
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.one_of(st.none(), st.tuples(st.integers(0, 5), st.integers(5, 50))), min_size=30, max_size=120),
     st.sampled_from([MINUTE, 5 * MINUTE, 7 * MINUTE]),
