@@ -39,7 +39,8 @@ _VARIABLE = re.compile(
     r"|(?<![\w<])[-+]?\d+(?:[.,:]\d+)*(?:[eE][-+]?\d+)?"
 )
 # A list of two or more alike things: how many they are changes, and with it the number of tokens.
-_LISTED = re.compile(r"\[[^\[\](){}]*,[^\[\](){}]*\]")
+_MASKED = r"\(<\*>\)|\[<\*>\]"
+_LISTED = re.compile(rf"\[(?:[^\[\](){{}},]|{_MASKED})*+,(?:[^\[\](){{}}]|{_MASKED})*+\]")
 _RECORD = re.compile(r"([\w$]*)[({][^\[\](){}]*,[^\[\](){}]*[)}]")
 _CLOSING = {"[": "]", "(": ")", "{": ")"}
 _WORD_WITH_DIGIT = re.compile(r"(?<!\S)[^\s\d]*+\d\S*(?: \d\d:\d\d\S*)?")
