@@ -109,24 +109,27 @@ def shifts(
 
 
 def self_times(parent: Rows, start_ns: Rows, duration_ns: Rows) -> Rows:
-    """Each row's duration less the union of its children's intervals, each clipped to its own. Shifted starts.
-
-    All parents' intervals are laid end to end on one line, so that one running maximum serves all of them.
-    """
+    """Each row's duration less the union of its children's intervals, each clipped to its own. Shifted starts."""
     children = np.flatnonzero(parent != NO_ROW)
-    own = duration_ns.copy()
-    if not len(children):
-        return own
-    above = parent[children]
-    begins = np.clip(start_ns[children] - start_ns[above], 0, duration_ns[above])
-    ends = np.clip(start_ns[children] + duration_ns[children] - start_ns[above], 0, duration_ns[above])
-    order = np.lexsort((begins, above))
-    above, begins, ends = above[order], begins[order], ends[order]
-    first = np.flatnonzero(np.concatenate(([True], above[1:] != above[:-1])))
-    lengths = duration_ns[above[first]]
-    origin = np.repeat(np.cumsum(lengths) - lengths, np.diff(np.append(first, len(above))))
+    return duration_ns - covered(parent[children], children, start_ns, duration_ns)
+
+
+def covered(rows: Rows, covering: Rows, start_ns: Rows, duration_ns: Rows) -> Rows:
+    """For every row of the table, how long it runs while any of those that cover it does: (rows, covering) pairs.
+
+    All covered intervals are laid end to end on one line, so that one running maximum serves all of them.
+    """
+    taken = np.zeros(len(duration_ns), dtype=np.int64)
+    if not len(rows):
+        return taken
+    begins = np.clip(start_ns[covering] - start_ns[rows], 0, duration_ns[rows])
+    ends = np.clip(start_ns[covering] + duration_ns[covering] - start_ns[rows], 0, duration_ns[rows])
+    order = np.lexsort((begins, rows))
+    rows, begins, ends = rows[order], begins[order], ends[order]
+    first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    lengths = duration_ns[rows[first]]
+    origin = np.repeat(np.cumsum(lengths) - lengths, np.diff(np.append(first, len(rows))))
     begins, ends = begins + origin, ends + origin
     reached = np.maximum.accumulate(np.concatenate(([0], ends[:-1])))
-    covered = np.maximum(ends - np.maximum(begins, reached), 0)
-    own[above[first]] -= np.add.reduceat(covered, first)
-    return own
+    taken[rows[first]] = np.add.reduceat(np.maximum(ends - np.maximum(begins, reached), 0), first)
+    return taken
