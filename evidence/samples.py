@@ -1,0 +1,91 @@
+"""Which traces are compared: the flow's bad requests of the incident with its normal ones of the baseline."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+import numpy as np
+
+from evidence.case import Inquiry, within
+from evidence.findings import NotInvestigated
+from evidence.span_places import Flags
+from evidence.span_table import SpanTable
+from evidence.templates import operation_pattern
+
+# With fewer normal traces in the baseline, the incident's good ones are taken as well.
+FEW_NORMAL = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Flags by trace. `any_bad` says that nobody knows which requests are bad: all of the incident's are taken."""
+
+    spans: SpanTable
+    bad: Flags
+    normal: Flags
+    any_bad: bool
+
+    @cached_property
+    def bad_rows(self) -> Flags:
+        return self.bad[self.spans.trace]
+
+    @cached_property
+    def normal_rows(self) -> Flags:
+        return self.normal[self.spans.trace]
+
+    @property
+    def bad_count(self) -> int:
+        return int(self.bad.sum())
+
+    @property
+    def normal_count(self) -> int:
+        return int(self.normal.sum())
+
+
+def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
+    """The traces to compare. Raises NotInvestigated when there is nothing on one of the two sides."""
+    started = spans.start_ns[spans.root]
+    own = _of_flow(inquiry, spans)
+    during, before = own & inquiry.incident.covers(started), own & within(inquiry.baseline, started)
+    if not during.any():
+        raise NotInvestigated("No trace of the flow was recorded during the incident.")
+    failed, known = _bad(inquiry, spans)
+    bad = during & failed if known and (during & failed).any() else during
+    any_bad = bad is during
+    normal = before if any_bad else before & ~failed
+    if not any_bad and normal.sum() < FEW_NORMAL:
+        normal = normal | (during & ~failed)
+    if not normal.any():
+        raise NotInvestigated("No trace of the flow was recorded in the baseline, so there is nothing to compare with.")
+    return Sample(spans, bad, normal, any_bad)
+
+
+def _of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:
+    """The traces that pass through the flow's root; by its service alone if nothing bears its operation."""
+    everything = np.ones(len(spans.trace_ids), dtype=np.bool_)
+    service = spans.services.find(inquiry.service)
+    if service is None:
+        return everything
+    of_service = spans.service == service
+    operation = spans.operations.find(operation_pattern(inquiry.operation)) if inquiry.operation else None
+    rows = of_service & (spans.operation == operation) if operation is not None else of_service
+    return _traces_with(spans, rows if rows.any() else of_service)
+
+
+def _traces_with(spans: SpanTable, rows: Flags) -> Flags:
+    found = np.zeros(len(spans.trace_ids), dtype=np.bool_)
+    found[spans.trace[rows]] = True
+    return found
+
+
+def _bad(inquiry: Inquiry, spans: SpanTable) -> tuple[Flags, bool]:
+    """Which traces are bad by the inquiry's own measure, and whether there is one."""
+    root = spans.root
+    bad = np.zeros(len(root), dtype=np.bool_)
+    if inquiry.bad.error:
+        bad |= spans.failed[root]
+    if inquiry.bad.slower_than is not None:
+        bad |= spans.duration_ns[root] >= inquiry.bad.slower_than // timedelta(microseconds=1) * 1000
+    return bad, inquiry.bad.known
+
+
