@@ -45,7 +45,7 @@ class Sample:
 def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     """The traces to compare. Raises NotInvestigated when there is nothing on one of the two sides."""
     started = spans.start_ns[spans.root]
-    own = _of_flow(inquiry, spans)
+    own = of_flow(inquiry, spans)
     during, before = own & inquiry.incident.covers(started), own & within(inquiry.baseline, started)
     if not during.any():
         raise NotInvestigated("No trace of the flow was recorded during the incident.")
@@ -60,7 +60,7 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     return Sample(spans, bad, normal, any_bad)
 
 
-def _of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:
+def of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:
     """The traces that pass through the flow's root; by its service alone if nothing bears its operation."""
     everything = np.ones(len(spans.trace_ids), dtype=np.bool_)
     service = spans.services.find(inquiry.service)
