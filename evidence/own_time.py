@@ -36,13 +36,9 @@ class OwnTime:
 
 
 def own_time(spans: SpanTable) -> OwnTime:
-    above = np.maximum(spans.parent, 0)
-    elsewhere = (spans.parent != NO_ROW) & (spans.service[above] != spans.service)
     start = spans.start_ns + spans.shift_ns
-    later = start >= start[above] + spans.duration_ns[above]
-    queued = elsewhere & ((spans.kind == CONSUMER) | (spans.kind[above] == PRODUCER))
-    queued |= elsewhere & (spans.kind == UNSPECIFIED) & later & (spans.duration_ns[above] > 0)
-    answer = _answers(spans, elsewhere & ~queued)
+    elsewhere, queued = entries(spans)
+    answer = answers(spans, elsewhere & ~queued)
     services, peer = _peers(spans, answer)
     calls = (answer != NO_ROW) | (peer != NO_ROW)
     rows = np.arange(len(spans))
@@ -60,13 +56,24 @@ def own_time(spans: SpanTable) -> OwnTime:
     )
 
 
-def _answers(spans: SpanTable, answers: Flags) -> Rows:
+def entries(spans: SpanTable) -> tuple[Flags, Flags]:
+    """The rows whose parent is of another service, and which of them were queued rather than called."""
+    above = np.maximum(spans.parent, 0)
+    start = spans.start_ns + spans.shift_ns
+    elsewhere = (spans.parent != NO_ROW) & (spans.service[above] != spans.service)
+    later = start >= start[above] + spans.duration_ns[above]
+    queued = elsewhere & ((spans.kind == CONSUMER) | (spans.kind[above] == PRODUCER))
+    queued |= elsewhere & (spans.kind == UNSPECIFIED) & later & (spans.duration_ns[above] > 0)
+    return elsewhere, queued
+
+
+def answers(spans: SpanTable, answering: Flags) -> Rows:
     """For each row that does nothing but call another service the (first) row that answers it, else NO_ROW."""
-    inner = (spans.parent != NO_ROW) & ~answers
+    inner = (spans.parent != NO_ROW) & ~answering
     has_inner = np.zeros(len(spans), dtype=np.bool_)
     has_inner[spans.parent[inner]] = True
     first = np.full(len(spans), NO_ROW, dtype=np.int64)
-    rows = np.flatnonzero(answers)[::-1]
+    rows = np.flatnonzero(answering)[::-1]
     first[spans.parent[rows]] = rows
     may_call = (spans.kind == CLIENT) | ((spans.kind == UNSPECIFIED) & ~has_inner)
     return np.where(may_call, first, NO_ROW)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evidence.case import Inquiry, within
 from evidence.findings import NotInvestigated
@@ -24,6 +25,9 @@ class Sample:
     bad: Flags
     normal: Flags
     any_bad: bool
+    # By trace: which of the baseline's windows a normal one is of, the last for bad ones, -1 for the others.
+    window: NDArray[np.int64]
+    windows: int
 
     @cached_property
     def bad_rows(self) -> Flags:
@@ -57,7 +61,13 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
         normal = normal | (during & ~failed)
     if not normal.any():
         raise NotInvestigated("No trace of the flow was recorded in the baseline, so there is nothing to compare with.")
-    return Sample(spans, bad, normal, any_bad)
+    window = np.full(len(own), -1)
+    for number, interval in enumerate(inquiry.baseline):
+        window[normal & (window < 0) & interval.covers(started)] = number
+    # Good requests of the incident are a time of their own.
+    window[normal & (window < 0)] = len(inquiry.baseline)
+    window[bad] = len(inquiry.baseline) + 1
+    return Sample(spans, bad, normal, any_bad, window, len(inquiry.baseline) + 2)
 
 
 def of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:

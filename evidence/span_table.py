@@ -99,6 +99,25 @@ class SpanTable:
         entry: Flags = (self.parent == NO_ROW) | (self.service[above] != self.service)
         return entry
 
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.uint64], Rows, Rows]:
+        """The distinct span ids, and the rows' (trace, id) keys in order with their rows."""
+        ids = np.unique(self.span_id)
+        keys = self.trace.astype(np.int64) * len(ids) + np.searchsorted(ids, self.span_id)
+        order = np.argsort(keys, kind="stable")
+        return ids, keys[order], order
+
+    def rows_of(self, trace: NDArray[np.int64], span_id: NDArray[np.uint64]) -> Rows:
+        """The rows of these spans, NO_ROW for those that are not there; `trace` may be negative for no trace."""
+        ids, keys, rows = self._by_id
+        if not len(keys):
+            return np.full(len(trace), NO_ROW, dtype=np.int64)
+        place = np.minimum(np.searchsorted(ids, span_id), len(ids) - 1)
+        wanted = trace.astype(np.int64) * len(ids) + place
+        found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        known = (ids[place] == span_id) & (keys[found] == wanted) & (trace >= 0) & (span_id != 0)
+        return np.where(known, rows[found], NO_ROW)
+
     def service_name(self, row: int) -> str:
         return self.services[int(self.service[row])]
 

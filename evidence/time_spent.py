@@ -9,7 +9,7 @@ from evidence.blame import Added, Culprit, culprits
 from evidence.case import Inquiry
 from evidence.findings import Finding, Kind, Reference, Report, Subject, Suspicion
 from evidence.interning import Names
-from evidence.means import growth
+from evidence.growth import growth
 from evidence.own_time import PLACES, QUEUE, WAY, OwnTime, Place, own_time
 from evidence.samples import Sample, sample
 from evidence.span_places import Rows
@@ -52,9 +52,9 @@ def _accounts(chosen: Sample, own: OwnTime) -> tuple[Rows, list[Added]]:
     services, operations = len(own.services), len(chosen.spans.operations)
     key = ((own.place.astype(np.int64) * services + own.caller) * services + own.callee) * operations + own.operation
     keys, group = np.unique(key, return_inverse=True)
-    bad, normal = chosen.bad_rows[own.row], chosen.normal_rows[own.row]
-    time = own.time_ns / MS
-    grown = growth((group[normal], time[normal]), (group[bad], time[bad]), len(keys), CONFIDENCE)
+    window = chosen.window[chosen.spans.trace[own.row]]
+    taken = window >= 0
+    grown = growth(group[taken], window[taken], own.time_ns[taken] / MS, len(keys), chosen.windows)
     each = grown.surely
     caller, callee = keys // operations // services % services, keys // operations % services
     often = grown.count_during / max(chosen.bad_count, 1)
