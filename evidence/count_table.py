@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class CountsError(ValueError):
     """A file of counts could not be read; the message says why, in a sentence that a user may read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CountTable:
     """Bad and total events of many parts of the traffic at many times.
 
@@ -48,10 +48,10 @@ class CountTable:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def where(self, rows: Mask) -> CountTable:
+    def where(self, rows: Mask) -> Self:
         """Only these rows, of the same attributes and values."""
         kept = self.time_ns[rows], self.bad[rows], self.total[rows], self.codes[rows]
-        return CountTable(*kept, self.attributes, self.values, self.skipped)
+        return type(self)(*kept, self.attributes, self.values, self.skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,54 @@ class Request:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Column:
+    """Gives each value of an attribute a number, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, int] = {"": NOT_KNOWN}
+
+    def codes(self, texts: Sequence[str]) -> Codes:
+        code = self._code
+        for text in dict.fromkeys(texts):
+            code.setdefault(text, len(code) - 1)
+        return np.fromiter((code[text] for text in texts), dtype=np.int32, count=len(texts))
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(islice(self._code, 1, None))
+
+
+class _Clock:
+    """Reads RFC 3339 times, each different one once."""
+
+    UNREADABLE = np.iinfo(np.int64).min
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def ns(self, text: str) -> int:
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._parsed(text)
+        return known
+
+    def _parsed(self, text: str) -> int:
+        try:
+            moment = datetime.fromisoformat(_FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
+        except ValueError:
+            return int(self.UNREADABLE)
+        return int(self.UNREADABLE) if moment.tzinfo is None else to_ns(moment)
+
+
 def of_requests(requests: Iterable[Request]) -> CountTable:
     """One row per request; an attribute that a request lacks is not known there."""
     rows = list(requests)
     names = tuple(sorted({name for row in rows for name in row.attributes}))
     columns = [_Column() for _ in names]
-    coded = [column.codes([row.attributes.get(name, "") for row in rows]) for name, column in zip(names, columns)]
+    coded = [
+        column.codes([row.attributes.get(name, "") for row in rows])
+        for name, column in zip(names, columns, strict=True)
+    ]
     return CountTable(
         np.array([row.time_ns for row in rows], dtype=np.int64),
         np.array([row.bad for row in rows], dtype=np.float64),
@@ -104,7 +146,7 @@ def read(file: TextIO) -> CountTable:
     return CountTable(*whole, tuple(header[place] for place in places), values, sum(part.skipped for part in parts))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Part:
     time_ns: Times
     bad: Floats
@@ -114,62 +156,27 @@ class _Part:
 
 
 def _part(
-    rows: Sequence[Sequence[str]], header: Sequence[str], places: Sequence[int], columns: Sequence[_Column], clock: _Clock
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str],
+    places: Sequence[int],
+    columns: Sequence[_Column],
+    clock: _Clock,
 ) -> _Part:
     texts = list(zip(*rows, strict=True))
     times = np.array([clock.ns(text) for text in texts[header.index("time")]], dtype=np.int64)
     bad, total = (_numbers(texts[header.index(name)]) for name in ("bad", "total"))
     usable = (times != _Clock.UNREADABLE) & (bad >= 0) & (bad <= total) & np.isfinite(total)
-    codes = _matrix([column.codes(texts[place]) for place, column in zip(places, columns)], len(rows))
+    codes = _matrix([column.codes(texts[place]) for place, column in zip(places, columns, strict=True)], len(rows))
     return _Part(times[usable], bad[usable], total[usable], codes[usable], int((~usable).sum()))
 
 
 def _chunks(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
     """Rows in lots, all as long as the longest (a line that is cut off lacks its last columns)."""
-    while chunk := [row for row in islice(rows, CHUNK)]:
+    while chunk := list(islice(rows, CHUNK)):
         width = max(len(row) for row in chunk)
         filled = [row if len(row) == width else row + [""] * (width - len(row)) for row in chunk if row]
         if filled:
             yield filled
-
-
-class _Column:
-    """Gives each value of an attribute a number, in the order in which they come."""
-
-    def __init__(self) -> None:
-        self._code: dict[str, int] = {"": NOT_KNOWN}
-
-    def codes(self, texts: Sequence[str]) -> Codes:
-        code = self._code
-        for text in set(texts) - code.keys():
-            code[text] = len(code) - 1
-        return np.fromiter((code[text] for text in texts), dtype=np.int32, count=len(texts))
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        return tuple(islice(self._code, 1, None))
-
-
-class _Clock:
-    """Reads RFC 3339 times, each different one once."""
-
-    UNREADABLE = np.iinfo(np.int64).min
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def ns(self, text: str) -> int:
-        known = self._known.get(text)
-        if known is None:
-            known = self._known[text] = self._parsed(text)
-        return known
-
-    def _parsed(self, text: str) -> int:
-        try:
-            moment = datetime.fromisoformat(_FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
-        except ValueError:
-            return int(self.UNREADABLE)
-        return int(self.UNREADABLE) if moment.tzinfo is None else to_ns(moment)
 
 
 def _numbers(texts: Sequence[str]) -> Floats:
