@@ -1,0 +1,158 @@
+"""Which service explains what is out of the ordinary in a call graph: the deepest cause, not the loudest symptom.
+
+Each service is tried as the cause. It would have to be out of the ordinary itself; its callers may be so because of it,
+the more likely the more of their trouble it can account for; all else is a coincidence. How well this fits what was
+measured, by Bayes' rule, is the probability of the cause. The idea of inferring a cause through a dependency graph is
+that of Sherlock (Bahl et al. 2007) and Shrink (Kandula et al. 2005), here for one cause at a time.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+# How often something is out of the ordinary by coincidence while an incident lasts.
+COINCIDENCE = 0.03
+# A cause shows in its own metrics nearly always; its caller follows in half of the cases when nothing is known of how
+# much of the caller's work it does, and hardly ever when it accounts for none of the caller's trouble.
+SHOWS = 0.95
+FOLLOWS = 0.5
+FOLLOWS_LEAST = 0.05
+FOLLOWS_MOST = 0.9
+# The shape of the alternative in the Bayes factor of a p-value, xi * p^(xi - 1) (Sellke, Bayarri and Berger 2001).
+_XI = 0.2
+_LEAST_CHANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is known of one service: how likely it would be as it is without any cause, and how much it adds up to.
+
+    `excess` is what the flow's requests lose by it altogether, in any one unit (seconds waited or requests failed in a
+    unit of time); None when that is not known.
+    """
+
+    chance: float
+    excess: float | None = None
+
+    @property
+    def factor(self) -> float:
+        """How much more likely the measurement is when something is wrong than when nothing is."""
+        return bayes_factor(self.chance)
+
+
+def bayes_factor(chance: float) -> float:
+    """Of *something is wrong* against *nothing is*, from a p-value."""
+    return _XI * math.pow(max(chance, _LEAST_CHANCE), _XI - 1)
+
+
+@dataclass(frozen=True)
+class CallGraph:
+    """Who calls whom. Edges from a service to itself are left out."""
+
+    callees: Mapping[str, frozenset[str]]
+    callers: Mapping[str, frozenset[str]]
+
+    def below(self, service: str) -> frozenset[str]:
+        """The service and all that it depends on, however indirectly."""
+        return _reach(service, self.callees)
+
+    def above(self, service: str) -> frozenset[str]:
+        """The service and all that depend on it."""
+        return _reach(service, self.callers)
+
+
+def call_graph(edges: Iterable[tuple[str, str]]) -> CallGraph:
+    callees: dict[str, set[str]] = defaultdict(set)
+    callers: dict[str, set[str]] = defaultdict(set)
+    for caller, callee in edges:
+        if caller and callee and caller != callee:
+            callees[caller].add(callee)
+            callers[callee].add(caller)
+    return CallGraph(_frozen(callees), _frozen(callers))
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(members) for name, members in sets.items()}
+
+
+def _reach(start: str, edges: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        for other in edges.get(waiting.pop(), frozenset()):
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
+    return frozenset(reached)
+
+
+def _follows(callee: Trouble | None, caller: Trouble | None) -> float:
+    """How likely a caller is out of the ordinary because its callee is."""
+    if callee is None or caller is None or callee.excess is None or caller.excess is None or caller.excess <= 0:
+        return FOLLOWS
+    accounted = min(max(callee.excess, 0.0) / caller.excess, 1.0)
+    return FOLLOWS_LEAST + (FOLLOWS_MOST - FOLLOWS_LEAST) * accounted
+
+
+def _updated(prior: float, trouble: Trouble | None) -> float:
+    if trouble is None:
+        return prior
+    return prior * trouble.factor / (prior * trouble.factor + 1 - prior)
+
+
+def likelihood(cause: str, troubles: Mapping[str, Trouble], graph: CallGraph) -> float:
+    """The logarithm of how much better `cause` fits the measurements than coincidences alone."""
+    affected: dict[str, float] = {}
+    wave, gained = {cause: SHOWS}, 0.0
+    while wave:
+        for service, prior in wave.items():
+            trouble = troubles.get(service)
+            affected[service] = _updated(prior, trouble)
+            gained += _gain(max(prior, COINCIDENCE), trouble)
+        wave = _next_wave(wave, affected, troubles, graph)
+    return gained
+
+
+def _next_wave(
+    wave: Iterable[str], affected: Mapping[str, float], troubles: Mapping[str, Trouble], graph: CallGraph
+) -> dict[str, float]:
+    """The callers of a wave that no wave has reached yet, each with how likely it follows any of its callees."""
+    reached: dict[str, float] = {}
+    for callee in wave:
+        for caller in graph.callers.get(callee, frozenset()) - affected.keys():
+            follows = affected[callee] * _follows(troubles.get(callee), troubles.get(caller))
+            reached[caller] = 1 - (1 - reached.get(caller, 0.0)) * (1 - follows)
+    return reached
+
+
+def _gain(prior: float, trouble: Trouble | None) -> float:
+    if trouble is None:
+        return 0.0
+    return math.log(_mixed(prior, trouble.factor) / _mixed(COINCIDENCE, trouble.factor))
+
+
+def _mixed(prior: float, factor: float) -> float:
+    return prior * factor + 1 - prior
+
+
+def causes(
+    candidates: Sequence[str],
+    troubles: Mapping[str, Trouble],
+    graph: CallGraph,
+    priors: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """The probability of each candidate to be the cause, best first; what is missing to 1 is that none of them is.
+
+    `priors` are relative to each other (1 when left out); together the candidates are as likely as no cause at all.
+    """
+    weights = {name: (priors or {}).get(name, 1.0) for name in candidates}
+    whole = sum(weights.values()) or 1.0
+    logs = {
+        name: math.log(weight / whole) + likelihood(name, troubles, graph)
+        for name, weight in weights.items()
+        if weight > 0
+    }
+    highest = max([0.0, *logs.values()])
+    total = math.exp(-highest) + sum(math.exp(value - highest) for value in logs.values())
+    ranked = sorted(logs.items(), key=lambda item: (-item[1], item[0]))
+    return {name: math.exp(value - highest) / total for name, value in ranked}
