@@ -9,10 +9,10 @@ that of Sherlock (Bahl et al. 2007) and Shrink (Kandula et al. 2005), here for o
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # How often something is out of the ordinary by coincidence while an incident lasts.
-COINCIDENCE = 0.03
+COINCIDENCE = 0.05
 # A cause shows in its own metrics nearly always; its caller follows in half of the cases when nothing is known of how
 # much of the caller's work it does, and hardly ever when it accounts for none of the caller's trouble.
 SHOWS = 0.95
@@ -21,6 +21,8 @@ FOLLOWS_LEAST = 0.05
 FOLLOWS_MOST = 0.9
 # The shape of the alternative in the Bayes factor of a p-value, xi * p^(xi - 1) (Sellke, Bayarri and Berger 2001).
 _XI = 0.2
+_XI_COINCIDENCE = 0.5
+VISIBLE = 0.5
 _LEAST_CHANCE = 1e-9
 
 
@@ -38,12 +40,17 @@ class Trouble:
     @property
     def factor(self) -> float:
         """How much more likely the measurement is when something is wrong than when nothing is."""
-        return bayes_factor(self.chance)
+        return VISIBLE * bayes_factor(self.chance, _XI) + 1 - VISIBLE
+
+    @property
+    def coincidence(self) -> float:
+        """The same of *something unrelated may be wrong*, which is mostly milder."""
+        return COINCIDENCE * bayes_factor(self.chance, _XI_COINCIDENCE) + 1 - COINCIDENCE
 
 
-def bayes_factor(chance: float) -> float:
+def bayes_factor(chance: float, shape: float) -> float:
     """Of *something is wrong* against *nothing is*, from a p-value."""
-    return _XI * math.pow(max(chance, _LEAST_CHANCE), _XI - 1)
+    return shape * math.pow(max(chance, _LEAST_CHANCE), shape - 1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class CallGraph:
 
     callees: Mapping[str, frozenset[str]]
     callers: Mapping[str, frozenset[str]]
+    # By (caller, callee): the share of the callee's loss that its caller loses too; 1 when it is not known.
+    passed: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def below(self, service: str) -> frozenset[str]:
         """The service and all that it depends on, however indirectly."""
@@ -62,14 +71,14 @@ class CallGraph:
         return _reach(service, self.callers)
 
 
-def call_graph(edges: Iterable[tuple[str, str]]) -> CallGraph:
+def call_graph(edges: Iterable[tuple[str, str]], passed: Mapping[tuple[str, str], float] | None = None) -> CallGraph:
     callees: dict[str, set[str]] = defaultdict(set)
     callers: dict[str, set[str]] = defaultdict(set)
     for caller, callee in edges:
         if caller and callee and caller != callee:
             callees[caller].add(callee)
             callers[callee].add(caller)
-    return CallGraph(_frozen(callees), _frozen(callers))
+    return CallGraph(_frozen(callees), _frozen(callers), passed or {})
 
 
 def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
@@ -86,18 +95,19 @@ def _reach(start: str, edges: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return frozenset(reached)
 
 
-def _follows(callee: Trouble | None, caller: Trouble | None) -> float:
+def _follows(callee: Trouble | None, caller: Trouble | None, share: float) -> float:
     """How likely a caller is out of the ordinary because its callee is."""
     if callee is None or caller is None or callee.excess is None or caller.excess is None or caller.excess <= 0:
-        return FOLLOWS
-    accounted = min(max(callee.excess, 0.0) / caller.excess, 1.0)
+        return FOLLOWS_LEAST + (FOLLOWS - FOLLOWS_LEAST) * share
+    accounted = min(share * max(callee.excess, 0.0) / caller.excess, 1.0)
     return FOLLOWS_LEAST + (FOLLOWS_MOST - FOLLOWS_LEAST) * accounted
 
 
 def _updated(prior: float, trouble: Trouble | None) -> float:
     if trouble is None:
         return prior
-    return prior * trouble.factor / (prior * trouble.factor + 1 - prior)
+    caused = prior * trouble.factor
+    return caused / (caused + (1 - prior) * trouble.coincidence)
 
 
 def likelihood(cause: str, troubles: Mapping[str, Trouble], graph: CallGraph) -> float:
@@ -108,7 +118,7 @@ def likelihood(cause: str, troubles: Mapping[str, Trouble], graph: CallGraph) ->
         for service, prior in wave.items():
             trouble = troubles.get(service)
             affected[service] = _updated(prior, trouble)
-            gained += _gain(max(prior, COINCIDENCE), trouble)
+            gained += _gain(prior, trouble)
         wave = _next_wave(wave, affected, troubles, graph)
     return gained
 
@@ -120,7 +130,8 @@ def _next_wave(
     reached: dict[str, float] = {}
     for callee in wave:
         for caller in graph.callers.get(callee, frozenset()) - affected.keys():
-            follows = affected[callee] * _follows(troubles.get(callee), troubles.get(caller))
+            share = graph.passed.get((caller, callee), 1.0)
+            follows = affected[callee] * _follows(troubles.get(callee), troubles.get(caller), share)
             reached[caller] = 1 - (1 - reached.get(caller, 0.0)) * (1 - follows)
     return reached
 
@@ -128,11 +139,7 @@ def _next_wave(
 def _gain(prior: float, trouble: Trouble | None) -> float:
     if trouble is None:
         return 0.0
-    return math.log(_mixed(prior, trouble.factor) / _mixed(COINCIDENCE, trouble.factor))
-
-
-def _mixed(prior: float, factor: float) -> float:
-    return prior * factor + 1 - prior
+    return math.log(prior * trouble.factor / trouble.coincidence + 1 - prior)
 
 
 def causes(

@@ -10,7 +10,9 @@ from evidence.blame import CallGraph, Trouble, call_graph, causes
 from evidence.case import Inquiry
 from evidence.deviation import Deviation, deviation, together
 from evidence.series import SeriesTable
-from evidence.signals import Role, Signal, signals
+from evidence.coupling import couplings
+from evidence.case import within
+from evidence.signals import at, Role, Signal, signals
 
 # How much the other role counts: a failing service is often slow as well, and a slow one fails.
 OTHER_ROLE = 0.5
@@ -72,8 +74,41 @@ def rank(inquiry, table, topology):
     for s, c in seen.items():
         t = trouble(c, role, other)
         if t: troubles[s] = t
-    graph = call_graph(topology)
+    graph = call_graph(topology, passed(found, inquiry, role, topology))
     names = sorted(set(seen) | {n for e in topology for n in e})
     below = graph.below(inquiry.service)
-    priors = {n: 1.0 if len(below) == 1 or n in below else 0.1 for n in names}
+    root = troubles.get(inquiry.service)
+    def prior(n):
+        v = 1.0 if len(below) == 1 or n in below else 0.1
+        t = troubles.get(n)
+        if t is None: return v*.1
+        if root and root.excess and root.excess>0:
+            v *= .1+.9*min(max(t.excess,0)/root.excess,1) if t.excess is not None else .5
+        return v
+    priors = {n: prior(n) for n in names}
     return causes(names, troubles, graph, priors), troubles
+
+
+def losses(found, inquiry, role):
+    asked = {s.service: s for s in found if s.role == "requests" and not s.source}
+    result = {}
+    for s in found:
+        n = asked.get(s.service)
+        if s.role != role or s.stat != "average" or n is None or s.source: continue
+        m = within(inquiry.baseline, s.times)
+        times = s.times[m]
+        count = np.nan_to_num(at(times, n.times, n.values))
+        result[s.service] = ((times, s.values[m] * count), (times, count))
+    return result
+
+
+def passed(found, inquiry, role, topology):
+    lost = losses(found, inquiry, role)
+    callees = defaultdict(list)
+    for a, b in topology:
+        if a in lost and b in lost: callees[a].append(b)
+    shares = {}
+    for a, bs in callees.items():
+        for b, v in couplings(*lost[a], {b: lost[b][0] for b in bs}).items():
+            shares[a, b] = v
+    return shares
