@@ -23,6 +23,7 @@ FOLLOWS_MOST = 0.9
 _XI = 0.2
 _XI_COINCIDENCE = 0.5
 VISIBLE = 0.5
+_LONGEST_CHAIN = 30
 _LEAST_CHANCE = 1e-9
 
 
@@ -42,10 +43,9 @@ class Trouble:
         """How much more likely the measurement is when something is wrong than when nothing is."""
         return VISIBLE * bayes_factor(self.chance, _XI) + 1 - VISIBLE
 
-    @property
-    def coincidence(self) -> float:
+    def by_chance(self, prior: float = COINCIDENCE) -> float:
         """The same of *something unrelated may be wrong*, which is mostly milder."""
-        return COINCIDENCE * bayes_factor(self.chance, _XI_COINCIDENCE) + 1 - COINCIDENCE
+        return prior * bayes_factor(self.chance, _XI_COINCIDENCE) + 1 - prior
 
 
 def bayes_factor(chance: float, shape: float) -> float:
@@ -103,22 +103,56 @@ def _follows(callee: Trouble | None, caller: Trouble | None, share: float) -> fl
     return FOLLOWS_LEAST + (FOLLOWS_MOST - FOLLOWS_LEAST) * accounted
 
 
-def _updated(prior: float, trouble: Trouble | None) -> float:
+def _updated(prior: float, trouble: Trouble | None, coincidence: float) -> float:
     if trouble is None:
         return prior
     caused = prior * trouble.factor
-    return caused / (caused + (1 - prior) * trouble.coincidence)
+    return caused / (caused + (1 - prior) * coincidence)
 
 
-def likelihood(cause: str, troubles: Mapping[str, Trouble], graph: CallGraph) -> float:
+def coincidences(flow: str, troubles: Mapping[str, Trouble], graph: CallGraph) -> dict[str, float]:
+    """How likely what was measured of each service is without the cause, relative to its being fine.
+
+    A caller follows its callee in coincidences too, so that a chain of services counts as one of them. The service of
+    the flow itself is exempt: its trouble is what asks for a cause.
+    """
+    priors = dict.fromkeys(troubles, COINCIDENCE)
+    for _ in range(_LONGEST_CHAIN):
+        risen = {
+            caller: max(priors[caller], *(_carried(callee, caller, priors, troubles, graph) for callee in callees))
+            for caller, callees in graph.callees.items()
+            if caller in troubles and caller != flow
+        }
+        if all(risen[caller] <= priors[caller] + 1e-6 for caller in risen):
+            break
+        priors |= risen
+    return {name: trouble.by_chance(priors[name]) for name, trouble in troubles.items()}
+
+
+def _carried(
+    callee: str, caller: str, priors: Mapping[str, float], troubles: Mapping[str, Trouble], graph: CallGraph
+) -> float:
+    """How likely the caller follows a coincidence of its callee."""
+    trouble = troubles.get(callee)
+    if trouble is None:
+        return 0.0
+    strange = priors[callee] * bayes_factor(trouble.chance, _XI_COINCIDENCE)
+    share = graph.passed.get((caller, callee), 1.0)
+    return _follows(trouble, troubles[caller], share) * strange / (strange + 1 - priors[callee])
+
+
+def likelihood(
+    cause: str, troubles: Mapping[str, Trouble], graph: CallGraph, by_chance: Mapping[str, float]
+) -> float:
     """The logarithm of how much better `cause` fits the measurements than coincidences alone."""
     affected: dict[str, float] = {}
     wave, gained = {cause: SHOWS}, 0.0
     while wave:
         for service, prior in wave.items():
-            trouble = troubles.get(service)
-            affected[service] = _updated(prior, trouble)
-            gained += _gain(prior, trouble)
+            trouble, coincidence = troubles.get(service), by_chance.get(service, 1.0)
+            affected[service] = _updated(prior, trouble, coincidence)
+            if trouble is not None:
+                gained += math.log(prior * trouble.factor / coincidence + 1 - prior)
         wave = _next_wave(wave, affected, troubles, graph)
     return gained
 
@@ -136,13 +170,8 @@ def _next_wave(
     return reached
 
 
-def _gain(prior: float, trouble: Trouble | None) -> float:
-    if trouble is None:
-        return 0.0
-    return math.log(prior * trouble.factor / trouble.coincidence + 1 - prior)
-
-
 def causes(
+    flow: str,
     candidates: Sequence[str],
     troubles: Mapping[str, Trouble],
     graph: CallGraph,
@@ -154,8 +183,9 @@ def causes(
     """
     weights = {name: (priors or {}).get(name, 1.0) for name in candidates}
     whole = sum(weights.values()) or 1.0
+    by_chance = coincidences(flow, troubles, graph)
     logs = {
-        name: math.log(weight / whole) + likelihood(name, troubles, graph)
+        name: math.log(weight / whole) + likelihood(name, troubles, graph, by_chance)
         for name, weight in weights.items()
         if weight > 0
     }

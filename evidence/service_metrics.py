@@ -86,7 +86,7 @@ def rank(inquiry, table, topology):
             v *= .1+.9*min(max(t.excess,0)/root.excess,1) if t.excess is not None else .5
         return v
     priors = {n: prior(n) for n in names}
-    return causes(names, troubles, graph, priors), troubles
+    return causes(inquiry.service, names, troubles, graph, priors), troubles
 
 
 def losses(found, inquiry, role):
