@@ -8,7 +8,7 @@ that of Sherlock (Bahl et al. 2007) and Shrink (Kandula et al. 2005), here for o
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 # How often something is out of the ordinary by coincidence while an incident lasts.
@@ -19,10 +19,11 @@ SHOWS = 0.95
 FOLLOWS = 0.5
 FOLLOWS_LEAST = 0.05
 FOLLOWS_MOST = 0.9
-# The shape of the alternative in the Bayes factor of a p-value, xi * p^(xi - 1) (Sellke, Bayarri and Berger 2001).
-_XI = 0.2
-_XI_COINCIDENCE = 0.5
+# Half of what is wrong with a service does not show in what is measured of it.
 VISIBLE = 0.5
+# The shape xi of the alternative in the Bayes factor of a p-value, xi * p^(xi - 1) (Sellke, Bayarri and Berger 2001):
+# the smaller, the stronger what is wrong. Coincidences are mostly mild.
+_CAUSED, _COINCIDENTAL = 0.2, 0.5
 _LONGEST_CHAIN = 30
 _LEAST_CHANCE = 1e-9
 
@@ -41,11 +42,11 @@ class Trouble:
     @property
     def factor(self) -> float:
         """How much more likely the measurement is when something is wrong than when nothing is."""
-        return VISIBLE * bayes_factor(self.chance, _XI) + 1 - VISIBLE
+        return VISIBLE * bayes_factor(self.chance, _CAUSED) + 1 - VISIBLE
 
     def by_chance(self, prior: float = COINCIDENCE) -> float:
         """The same of *something unrelated may be wrong*, which is mostly milder."""
-        return prior * bayes_factor(self.chance, _XI_COINCIDENCE) + 1 - prior
+        return prior * bayes_factor(self.chance, _COINCIDENTAL) + 1 - prior
 
 
 def bayes_factor(chance: float, shape: float) -> float:
@@ -136,14 +137,12 @@ def _carried(
     trouble = troubles.get(callee)
     if trouble is None:
         return 0.0
-    strange = priors[callee] * bayes_factor(trouble.chance, _XI_COINCIDENCE)
+    strange = priors[callee] * bayes_factor(trouble.chance, _COINCIDENTAL)
     share = graph.passed.get((caller, callee), 1.0)
     return _follows(trouble, troubles[caller], share) * strange / (strange + 1 - priors[callee])
 
 
-def likelihood(
-    cause: str, troubles: Mapping[str, Trouble], graph: CallGraph, by_chance: Mapping[str, float]
-) -> float:
+def likelihood(cause: str, troubles: Mapping[str, Trouble], graph: CallGraph, by_chance: Mapping[str, float]) -> float:
     """The logarithm of how much better `cause` fits the measurements than coincidences alone."""
     affected: dict[str, float] = {}
     wave, gained = {cause: SHOWS}, 0.0
@@ -171,23 +170,18 @@ def _next_wave(
 
 
 def causes(
-    flow: str,
-    candidates: Sequence[str],
-    troubles: Mapping[str, Trouble],
-    graph: CallGraph,
-    priors: Mapping[str, float] | None = None,
+    flow: str, priors: Mapping[str, float], troubles: Mapping[str, Trouble], graph: CallGraph
 ) -> dict[str, float]:
-    """The probability of each candidate to be the cause, best first; what is missing to 1 is that none of them is.
+    """The probability of each service to be the cause of the flow's trouble, best first; the rest to 1 is that none is.
 
-    `priors` are relative to each other (1 when left out); together the candidates are as likely as no cause at all.
+    `priors` are relative to each other; together they are as likely as no cause at all.
     """
-    weights = {name: (priors or {}).get(name, 1.0) for name in candidates}
-    whole = sum(weights.values()) or 1.0
     by_chance = coincidences(flow, troubles, graph)
+    whole = sum(priors.values()) or 1.0
     logs = {
-        name: math.log(weight / whole) + likelihood(name, troubles, graph, by_chance)
-        for name, weight in weights.items()
-        if weight > 0
+        name: math.log(prior / whole) + likelihood(name, troubles, graph, by_chance)
+        for name, prior in priors.items()
+        if prior > 0
     }
     highest = max([0.0, *logs.values()])
     total = math.exp(-highest) + sum(math.exp(value - highest) for value in logs.values())

@@ -27,6 +27,8 @@ TAIL_SHAPE = 0.25
 # A ratio below this, or a share, is never remarkable, however still the baseline.
 LEAST_RATIO = 0.05
 LEAST_SHARE = 0.005
+# What is below this quantile of the long baseline was not made by the same system.
+OTHER_TIMES = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Windows:
 
 
 def windows(times: Times, values: Values, baseline: Sequence[Interval], incident: Interval) -> Windows:
-    """Recent is what the baseline has within twice the incident's length before it; all else in the baseline is long."""
+    """Recent is what the baseline has within twice the incident's length before it; all else of it is long."""
     start, length = to_ns(incident.start), to_ns(incident.end) - to_ns(incident.start)
     normal = within(baseline, times)
     recent = normal & (times < start) & (times >= start - 2 * length)
@@ -63,12 +65,17 @@ def windows(times: Times, values: Values, baseline: Sequence[Interval], incident
 
 
 def deviation(
-    times: Times, values: Values, baseline: Sequence[Interval], incident: Interval, scale: Scale = "log"
+    times: Times,
+    values: Values,
+    baseline: Sequence[Interval],
+    incident: Interval,
+    scale: Scale = "log",
+    least: float = 0.0,
 ) -> Deviation | None:
     """How much higher than normal the metric is in the incident; None when either was not measured.
 
     `scale` "log" is for what varies by factors (latencies, rates), "linear" for shares. For what is bad when low, give
-    the negative.
+    the negative. `least` is the smallest step the metric can make (one failed request of a few), on the same scale.
     """
     seen = windows(times, values, baseline, incident)
     if not len(seen.incident) or not len(seen.recent) + len(seen.long):
@@ -77,9 +84,9 @@ def deviation(
     told = Windows(*(_scaled(part, scale, floor) for part in (seen.incident, seen.recent, seen.long)))
     distance = _distance(told)
     return Deviation(
-        before=_level(seen),
-        after=_peak(seen.incident),
-        p=_chance(told, distance, LEAST_RATIO if scale == "log" else LEAST_SHARE),
+        before=_normal(seen.recent, seen.long),
+        after=float(seen.incident.mean()),
+        p=_chance(told, distance, max(least, LEAST_RATIO if scale == "log" else LEAST_SHARE)),
         count=len(seen.incident),
         baseline_count=len(seen.recent) + len(seen.long),
     )
@@ -98,20 +105,25 @@ def _scaled(values: Values, scale: Scale, floor: float) -> Values:
     return logs
 
 
-def _level(seen: Windows) -> float:
-    """The normal that is nearer to the incident: the higher of just before and ever before."""
-    return max(float(np.median(part)) for part in (seen.recent, seen.long) if len(part))
-
-
 def _peak(values: Values) -> float:
     """The mean of the higher half: a fault may begin late in the window or end before it."""
     return float(np.sort(values)[len(values) // 2 :].mean())
 
 
 def _distance(told: Windows) -> float:
-    """How far the incident is above the nearer normal; negative when it is below."""
-    normals = [float(np.median(part)) for part in (told.recent, told.long) if len(part)]
-    return _peak(told.incident) - max(normals)
+    """How far the incident is above normal; negative when it is below."""
+    return _peak(told.incident) - _normal(told.recent, told.long)
+
+
+def _normal(recent: Values, long: Values) -> float:
+    """The higher of just before and ever before; just before alone when that was never seen to be as good.
+
+    Then the long baseline is of another time, in which this was slower or failed more.
+    """
+    if not len(recent) or not len(long):
+        return float(np.median(recent if len(recent) else long))
+    level = float(np.median(recent))
+    return level if level < np.quantile(long, OTHER_TIMES) else max(level, float(np.median(long)))
 
 
 def _chance(told: Windows, distance: float, least: float) -> float:
