@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from connectors.telemetry import LogLine, Span
-from evidence import requests, story
+from evidence import requests, segments, service_metrics, story, time_spent
 from evidence.case import Inquiry
 from evidence.count_table import CountTable
 from evidence.findings import Finding, NotInvestigated, Report, Suspicion
 from evidence.log_table import LogTable
-from evidence.log_table import from_lines as logs_of
+from evidence.series import SeriesTable
 from evidence.span_table import SpanTable
-from evidence.span_table import from_spans as table_of
 from evidence.story import Clause
 
 log = logging.getLogger(__name__)
@@ -61,3 +59,102 @@ class Explained:
     @property
     def keys(self) -> frozenset[str]:
         return frozenset(one.key for one in self.findings if not one.fine)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as `manage.py explain --json` prints it and an incident keeps it."""
+        return {
+            "headline": self.headline,
+            "onset": self.onset.isoformat() if self.onset else None,
+            "clauses": [asdict(one) for one in self.clauses],
+            "findings": [asdict(one) | {"key": one.key} for one in self.findings],
+            "culprits": [asdict(one) for one in self.culprits],
+            "skipped": [asdict(one) for one in self.skipped],
+        }
+
+
+@dataclass
+class _Investigation:
+    """What is known while investigators are at work, each told what the others found before it."""
+
+    inquiry: Inquiry
+    material: Material
+    reports: dict[str, Report] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def run(self, name: str, investigate: Callable[["_Investigation"], Report]) -> None:
+        try:
+            self.reports[name] = investigate(self)
+        except NotInvestigated as error:
+            self.skipped.append(Skipped(name, str(error)))
+        except Exception as error:  # one that fails must not cost what the others found
+            log.exception("The investigator of %s failed.", name)
+            self.skipped.append(Skipped(name, f"It failed ({type(error).__name__}), which is a fault of its own."))
+
+    @property
+    def explained(self) -> Explained:
+        findings = tuple(one for report in self.reports.values() for one in report.findings)
+        blamed = culprits.ranked(self.reports)
+        onset = self.material.onset
+        return Explained(
+            onset, story.story(self.inquiry, onset, findings, blamed), findings, blamed, tuple(self.skipped)
+        )
+
+
+def explained(inquiry: Inquiry, material: Material) -> Iterator[Explained]:
+    """What is known after each investigator's turn; the last one is the explanation."""
+    work = _Investigation(inquiry, material)
+    for name, investigate in INVESTIGATORS:
+        work.run(name, investigate)
+        yield work.explained
+
+
+def explain(inquiry: Inquiry, material: Material) -> Explained:
+    """The explanation when all have had their turn."""
+    return deque(explained(inquiry, material), maxlen=1)[0]
+
+
+# -- What each of them is given
+def _segments(work: _Investigation) -> Report:
+    counts = work.material.counts
+    return segments.investigate(work.inquiry, counts or requests.of_spans(work.inquiry, _spans(work)))
+
+
+def _time_spent(work: _Investigation) -> Report:
+    return time_spent.investigate(work.inquiry, _spans(work))
+
+
+def _dependencies(work: _Investigation) -> Report:
+    return dependencies.investigate(work.inquiry, _spans(work))
+
+
+def _logs(work: _Investigation) -> Report:
+    if not work.material.logs:
+        raise NotInvestigated("No log lines were recorded.")
+    return logs.investigate(work.inquiry, work.material.logs, work.material.spans)
+
+
+def _service_metrics(work: _Investigation) -> Report:
+    return service_metrics.investigate(work.inquiry, _series(work), work.material.topology)
+
+
+def _spans(work: _Investigation) -> SpanTable:
+    if not work.material.spans:
+        raise NotInvestigated("No traces were recorded.")
+    return work.material.spans
+
+
+def _series(work: _Investigation) -> SeriesTable:
+    if not work.material.series:
+        raise NotInvestigated("No metrics were recorded.")
+    return work.material.series
+
+
+INVESTIGATORS: tuple[tuple[str, Callable[[_Investigation], Report]], ...] = (
+    ("segments", _segments),
+    ("spans", _time_spent),
+    ("dependencies", _dependencies),
+    ("logs", _logs),
+    ("metrics", _service_metrics),
+    ("saturation", _saturation),
+    ("changes", _changes),
+)
