@@ -3,19 +3,22 @@
 What happens later in the same request (callers that stop, error pages, skipped calls) is taken for a consequence.
 """
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evidence.samples import Sample
-from evidence.sequences import Pairs
+from evidence.chance import believable, fewer, fewer_in_strata, least_chance, more, more_in_strata
+from evidence.growth import LATE_ALARM_SHARE
+from evidence.log_table import ERROR
+from evidence.samples import MOST_STRATA, Sample
+from evidence.sequences import END, Pairs
 
-# Of all places that seem to have changed, so many may be accidents (Benjamini and Hochberg 1995).
-FALSE_DISCOVERIES = 0.05
+type Counts = NDArray[np.int64]
+
+# Of all places that seem to have changed, so many may be accidents.
+FALSE_SHARE = 0.05
 # What follows must have become so much more likely to count as a departure.
 DEPARTURE = 3.0
 
@@ -24,8 +27,9 @@ DEPARTURE = 3.0
 class Place:
     """After `first`, within spans of one service's operation, `expected` used to follow, and now `instead` does.
 
-    Counts are of requests that came to this place: normal and bad ones, and how many of each went on as expected.
-    `bad` requests are those that first depart here; `rows` are pairs (see `Pairs`) in which they do.
+    Counts are of requests that came to this place, normal and bad ones, and how many of each went on as expected.
+    `chance` is how likely it is an accident; `weight` is below 1 where only some of the baseline differs from the
+    incident. `rows` are the pairs (see `Pairs`) in which bad requests depart here first, one for each of them.
     """
 
     service: int
@@ -35,161 +39,197 @@ class Place:
     instead: int
     normal: int
     normal_expected: int
-    seen: int
-    seen_expected: int
-    p: float
-    bad: int = 0
+    bad: int
+    bad_expected: int
+    chance: float
+    weight: float
+    # What used to stop here goes on, or an error is written no more: no trouble, but others' departures may follow.
+    better: bool = False
     rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Counts:
-    """By distinct pair (place, second event): in how many normal and bad requests; and the same of whole places."""
+class _Tally:
+    """In how many requests, by window (the last is the incident): pairs (`kind`) and whole places.
 
-    place: NDArray[np.int64]
-    second: NDArray[np.int64]
-    normal: NDArray[np.int64]
-    bad: NDArray[np.int64]
-    place_normal: NDArray[np.int64]
-    place_bad: NDArray[np.int64]
+    A request counts once, however often it passes: loops would make accidents look certain.
+    """
+
+    place: Counts
+    second: Counts
+    kinds: Counts
+    places: Counts
+    # The same by kind of request: (pair or place, window, stratum).
+    kinds_apart: Counts
+    places_apart: Counts
+
+    @property
+    def windows(self) -> int:
+        return self.kinds.shape[1]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """At a place, one pair that became rarer or more frequent, compared with these windows."""
+
+    kind: int
+    windows: tuple[int, ...]
+    chance: float
+    error: bool
 
 
 def places(chosen: Sample, found: Pairs) -> list[Place]:
     """Where bad requests first depart, the place with most of them first; nothing that may be an accident."""
+    if not len(found.owner):
+        return []
     spans = chosen.spans
     trace = spans.trace[found.owner]
-    bad = chosen.bad[trace]
     context = spans.service[found.owner].astype(np.int64) * len(spans.operations) + spans.operation[found.owner]
-    keys, place = np.unique(np.stack((context, found.first)), axis=1, return_inverse=True)
+    keys, place = np.unique(np.stack((context, found.first, found.written)), axis=1, return_inverse=True)
     kinds, kind = np.unique(np.stack((place, found.second)), axis=1, return_inverse=True)
-    counts = _counts(kinds, place, kind, trace, bad)
-    changed = _significant(_changes(counts))
-    departing = _departing(counts, {one[0] for one in changed})
-    first = _first_departures(found, trace, bad, kind, departing)
-    result = []
-    for number, second, p in changed:
-        rows = tuple(row for row in first if place[row] == number)
-        result.append(_place(keys[:, number], second, p, counts, number, rows, found, spans.operations.__len__()))
-    return sorted(result, key=lambda one: (-one.bad, one.p))
+    tally = _tally(kinds, place, kind, trace, chosen)
+    changes = _by_place(_believed(list(_changes(tally, found))), tally)
+    departing = _departing(tally, changes)
+    first = _first_departures(chosen, found, trace, kind, departing)
+    by_place: dict[int, list[int]] = {}
+    for row in first:
+        by_place.setdefault(int(place[row]), []).append(row)
+    result = [
+        _place(keys[:, number], tally, number, change, by_place.get(number, ()), found)
+        for number, change in changes.items()
+    ]
+    return sorted((one for one in result if not one.better), key=lambda one: (-len(one.rows) * one.weight, one.chance))
 
 
-def _counts(
-    kinds: NDArray[np.int64],
-    place: NDArray[np.int64],
-    kind: NDArray[np.int64],
-    trace: NDArray[np.int32],
-    bad: NDArray[np.bool_],
-) -> _Counts:
-    """A request counts once, however often it passes: loops would make accidents look certain."""
-    by_kind = np.unique(np.stack((kind, trace, bad)), axis=1)
-    by_place = np.unique(np.stack((place, trace, bad)), axis=1)
-    return _Counts(
-        kinds[0],
-        kinds[1],
-        *(np.bincount(by_kind[0][by_kind[2] == is_bad], minlength=kinds.shape[1]) for is_bad in (0, 1)),
-        *(np.bincount(by_place[0][by_place[2] == is_bad], minlength=int(place.max()) + 1) for is_bad in (0, 1)),
-    )
+def _tally(kinds: Counts, place: Counts, kind: Counts, trace: NDArray[np.int32], chosen: Sample) -> _Tally:
+    kinds_apart = _count(kind, trace, kinds.shape[1], chosen)
+    places_apart = _count(place, trace, int(place.max()) + 1, chosen)
+    return _Tally(kinds[0], kinds[1], kinds_apart.sum(axis=2), places_apart.sum(axis=2), kinds_apart, places_apart)
 
 
-def _changes(counts: _Counts) -> Iterator[tuple[int, int, float]]:
-    """For each place that both normal and bad requests come to: the follower that changed most, and how likely by chance."""
-    both = (counts.place_normal[counts.place] > 0) & (counts.place_bad[counts.place] > 0)
-    best: dict[int, tuple[float, int]] = {}
-    tried: dict[int, int] = defaultdict(int)
-    for row in np.flatnonzero(both).tolist():
-        number = int(counts.place[row])
-        tried[number] += 1
-        p = _chance(
-            int(counts.normal[row]),
-            int(counts.place_normal[number]),
-            int(counts.bad[row]),
-            int(counts.place_bad[number]),
-        )
-        if number not in best or p < best[number][0]:
-            best[number] = p, row
-    for number, (p, row) in best.items():
-        yield number, int(counts.second[row]), min(p * tried[number], 1.0)
+def _count(code: Counts, trace: NDArray[np.int32], codes: int, chosen: Sample) -> Counts:
+    """In how many requests, by code, window and stratum."""
+    once = np.unique(np.stack((code, trace)), axis=1)
+    shape = codes, chosen.windows, MOST_STRATA
+    cell = (once[0] * shape[1] + chosen.window[once[1]]) * shape[2] + chosen.stratum[once[1]]
+    return np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
 
 
-def _chance(normal: int, normal_total: int, bad: int, bad_total: int) -> float:
-    """Fisher's exact test, two-sided by doubling."""
-    if bad * normal_total <= normal * bad_total:
-        one_sided = _hypergeometric(bad, bad_total, normal + bad, normal_total + bad_total)
-    else:
-        one_sided = _hypergeometric(
-            bad_total - bad, bad_total, normal_total + bad_total - normal - bad, normal_total + bad_total
-        )
-    return min(1.0, 2 * one_sided)
+def _changes(tally: _Tally, found: Pairs) -> Iterator[_Change]:
+    """The pairs at places that both normal and bad requests come to, each with how likely its change is by chance."""
+    *before, during = range(tally.windows)
+    for kind in range(len(tally.place)):
+        passed = tally.places[tally.place[kind]]
+        used = [window for window in before if passed[window]]
+        if not used or not passed[during] or not _testable(int(passed[used].sum()), int(passed[during])):
+            continue
+        error = _is_error(int(tally.second[kind]), found)
+        change = _compared(tally, kind, tuple(used), 1.0, error)
+        # A window may hold the trouble already, when it began before anyone noticed.
+        alone = (_compared(tally, kind, (window,), float(len(used)), error) for window in used if len(used) > 1)
+        yield min((change, *alone), key=lambda one: one.chance)
 
 
-def _hypergeometric(most: int, drawn: int, marked: int, total: int) -> float:
-    """The probability of at most so many marked ones among those drawn."""
-    least = max(0, drawn - (total - marked))
-    whole = _choose(total, drawn)
-    return sum(
-        math.exp(_choose(marked, k) + _choose(total - marked, drawn - k) - whole)
-        for k in range(least, min(most, drawn, marked) + 1)
-    )
+def _is_error(event: int, found: Pairs) -> bool:
+    if found.logs is None or not found.is_line(event):
+        return False
+    return int(found.logs.template_severity[found.template(event)]) >= ERROR
 
 
-def _choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+def _compared(tally: _Tally, kind: int, windows: tuple[int, ...], tries: float, error: bool) -> _Change:
+    chosen = list(windows)
+    bad, bad_total = int(tally.kinds[kind, -1]), int(tally.places[tally.place[kind], -1])
+    normal, total = int(tally.kinds[kind, chosen].sum()), int(tally.places[tally.place[kind], chosen].sum())
+    rising, falling = more(bad, bad_total, normal, total), fewer(bad, bad_total, normal, total)
+    grown = error or rising < falling
+    chance = rising if grown else falling
+    if chance < FALSE_SHARE:
+        # It must not be because of another mix of requests either.
+        chance = max(chance, (more_in_strata if grown else fewer_in_strata)(_tables(tally, kind, chosen)))
+    chance *= 1 if error else 2
+    return _Change(kind, windows, min(1.0, chance * tries), error)
 
 
-def _significant(changes: Iterator[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
-    ordered = sorted(changes, key=lambda change: change[2])
-    kept = 0
-    for rank, (_, _, p) in enumerate(ordered, 1):
-        if p <= FALSE_DISCOVERIES * rank / len(ordered):
-            kept = rank
-    return ordered[:kept]
+def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int, int, int]]:
+    place = int(tally.place[kind])
+    bad, bad_total = tally.kinds_apart[kind, -1], tally.places_apart[place, -1]
+    normal = tally.kinds_apart[kind, windows].sum(axis=0)
+    total = tally.places_apart[place, windows].sum(axis=0)
+    both = np.flatnonzero((bad_total > 0) & (total > 0))
+    return [(int(bad[n]), int(bad_total[n]), int(normal[n]), int(total[n])) for n in both]
 
 
-def _departing(counts: _Counts, changed: set[int]) -> NDArray[np.bool_]:
+def _testable(normal: int, bad: int) -> bool:
+    """Whether so few requests could prove anything at all; counting hopeless questions would hide the others."""
+    return least_chance(bad, normal) < FALSE_SHARE / 10
+
+
+def _believed(changes: Sequence[_Change]) -> list[_Change]:
+    """Error lines are judged among themselves: there are few, and they are written on purpose."""
+    believed = []
+    for error in (True, False):
+        family = [change for change in changes if change.error is error]
+        adjusted = believable([change.chance for change in family])
+        believed += [
+            _Change(change.kind, change.windows, chance, error)
+            for change, chance in zip(family, adjusted, strict=True)
+            if chance <= FALSE_SHARE
+        ]
+    return believed
+
+
+def _by_place(changes: Sequence[_Change], tally: _Tally) -> dict[int, _Change]:
+    """The most certain change of each place."""
+    best: dict[int, _Change] = {}
+    for change in changes:
+        place = int(tally.place[change.kind])
+        if place not in best or change.chance < best[place].chance:
+            best[place] = change
+    return best
+
+
+def _departing(tally: _Tally, changes: Mapping[int, _Change]) -> NDArray[np.bool_]:
     """The pairs that have become far more likely at a place that has changed."""
-    normal = (counts.normal + 0.5) / (counts.place_normal[counts.place] + 1)
-    bad = (counts.bad + 0.5) / (counts.place_bad[counts.place] + 1)
-    return np.isin(counts.place, list(changed)) & (bad > DEPARTURE * normal)
+    departing = np.zeros(len(tally.place), dtype=np.bool_)
+    for kind in np.flatnonzero(np.isin(tally.place, list(changes))).tolist():
+        place = int(tally.place[kind])
+        windows = list(changes[place].windows)
+        normal = (tally.kinds[kind, windows].sum() + 0.5) / (tally.places[place, windows].sum() + 1)
+        bad = (tally.kinds[kind, -1] + 0.5) / (tally.places[place, -1] + 1)
+        departing[kind] = bad > DEPARTURE * normal
+    return departing
 
 
 def _first_departures(
-    found: Pairs,
-    trace: NDArray[np.int32],
-    bad: NDArray[np.bool_],
-    kind: NDArray[np.int64],
-    departing: NDArray[np.bool_],
+    chosen: Sample, found: Pairs, trace: NDArray[np.int32], kind: Counts, departing: NDArray[np.bool_]
 ) -> list[int]:
     """Of each bad request the first departure; of several at once the innermost."""
-    rows = np.flatnonzero(bad & departing[kind])
+    rows = np.flatnonzero(chosen.bad[trace] & departing[kind])
     order = rows[np.lexsort((-found.spans.depth[found.owner[rows]], found.at_ns[rows], trace[rows]))]
     first = np.unique(trace[order], return_index=True)[1]
-    return order[first].tolist()
+    return [int(row) for row in order[first]]
 
 
-def _place(
-    key: NDArray[np.int64],
-    second: int,
-    p: float,
-    counts: _Counts,
-    number: int,
-    rows: Sequence[int],
-    found: Pairs,
-    operations: int,
-) -> Place:
-    here = np.flatnonzero(counts.place == number)
-    share = counts.bad[here] / max(counts.place_bad[number], 1) - counts.normal[here] / max(counts.place_normal[number], 1)
-    lost, won = here[np.argmin(share)], here[np.argmax(share)]
+def _place(key: Counts, tally: _Tally, number: int, change: _Change, rows: Sequence[int], found: Pairs) -> Place:
+    here, windows = np.flatnonzero(tally.place == number), list(change.windows)
+    normal, bad = tally.kinds[here][:, windows].sum(axis=1), tally.kinds[here, -1]
+    normal_total, bad_total = int(tally.places[number, windows].sum()), int(tally.places[number, -1])
+    share = bad / bad_total - normal / normal_total
+    lost, won = int(np.argmin(share)), int(np.argmax(share))
+    expected, instead = int(tally.second[here[lost]]), int(tally.second[here[won]])
+    used = int((tally.places[number, :-1] > 0).sum())
     return Place(
-        service=int(key[0]) // operations,
-        operation=int(key[0]) % operations,
+        service=int(key[0]) // found.operations,
+        operation=int(key[0]) % found.operations,
         first=int(key[1]),
-        expected=int(counts.second[lost]),
-        instead=int(counts.second[won]),
-        normal=int(counts.place_normal[number]),
-        normal_expected=int(counts.normal[lost]),
-        seen=int(counts.place_bad[number]),
-        seen_expected=int(counts.bad[lost]),
-        p=p,
-        bad=len(rows),
+        expected=expected,
+        instead=instead,
+        better=_is_error(expected, found) or (expected == END and not _is_error(instead, found)),
+        normal=normal_total,
+        normal_expected=int(normal[lost]),
+        bad=bad_total,
+        bad_expected=int(bad[lost]),
+        chance=change.chance,
+        weight=1.0 if len(windows) == used else LATE_ALARM_SHARE,
         rows=tuple(rows),
     )

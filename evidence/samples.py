@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from evidence.case import Inquiry, within
 from evidence.findings import NotInvestigated
-from evidence.span_places import Flags
+from evidence.span_places import NO_ROW, Flags
 from evidence.span_table import SpanTable
 from evidence.templates import operation_pattern
 
 # With fewer normal traces in the baseline, the incident's good ones are taken as well.
 FEW_NORMAL = 10
+MOST_STRATA = 24
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,23 @@ class Sample:
     @cached_property
     def normal_rows(self) -> Flags:
         return self.normal[self.spans.trace]
+
+    @cached_property
+    def stratum(self) -> NDArray[np.int64]:
+        """By trace what kind of request it is: the first operation of another service below its root, or the root's.
+
+        Only like is compared with like. The rarest kinds share the last number.
+        """
+        spans = self.spans
+        above = np.maximum(spans.parent, 0)
+        leaves = (spans.parent != NO_ROW) & (spans.service[above] != spans.service)
+        first = spans.root.copy()
+        rows = np.flatnonzero(leaves & (spans.service[above] == spans.service[spans.root][spans.trace]))[::-1]
+        first[spans.trace[rows]] = rows
+        kind = spans.service[first].astype(np.int64) * len(spans.operations) + spans.operation[first]
+        _, kind, count = np.unique(kind, return_inverse=True, return_counts=True)
+        rank = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
+        return np.minimum(rank, MOST_STRATA - 1)[kind]
 
     @property
     def bad_count(self) -> int:
@@ -97,5 +115,3 @@ def _bad(inquiry: Inquiry, spans: SpanTable) -> tuple[Flags, bool]:
     if inquiry.bad.slower_than is not None:
         bad |= spans.duration_ns[root] >= inquiry.bad.slower_than // timedelta(microseconds=1) * 1000
     return bad, inquiry.bad.known
-
-

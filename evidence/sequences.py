@@ -1,4 +1,4 @@
-"""What happens in what order: within each span the calls it makes and the lines it writes, as pairs of neighbours.
+"""What happens in what order: within each span the calls it makes, and the lines it writes, as pairs of neighbours.
 
 A pair that always was and is no longer points at the code between its two events; the idea is that of Yu et al.,
 "Nezha: Interpretable Fine-Grained Root Causes Analysis for Microservices on Multi-modal Observability Data" (FSE 2023).
@@ -26,7 +26,8 @@ class Pairs:
     """Neighbouring events of the same span. Events are numbers: START, END, then operations, then log templates.
 
     `owner` is the span's row, `at_ns` the time of the second event by the root's clock, `line` the place of the
-    second event's line in the log table, or -1.
+    second event's line in the log table, or -1. Calls and lines (`written`) are sequences of their own, since the
+    clock of the log and that of the tracer are seldom the same to the millisecond.
     """
 
     spans: SpanTable
@@ -36,6 +37,7 @@ class Pairs:
     second: Events
     at_ns: Rows
     line: Rows
+    written: Flags
 
     @property
     def operations(self) -> int:
@@ -56,7 +58,9 @@ class Pairs:
         if event < 2:
             return NO_ROW
         if self.logs is not None and self.is_line(event):
-            return self.spans.services.find(self.logs.services[int(self.logs.template_service[self.template(event)])]) or 0
+            return (
+                self.spans.services.find(self.logs.services[int(self.logs.template_service[self.template(event)])]) or 0
+            )
         return (event - 2) // self.operations
 
     def name(self, event: int) -> str:
@@ -83,15 +87,34 @@ def pairs(chosen: Sample, logs: LogTable | None) -> Pairs:
     calls = np.flatnonzero(within)
     owners = np.flatnonzero(compared & ~caller)
     said = _said(spans, logs, caller, compared)
-    owner = np.concatenate((owners, _owner(spans.parent[calls], spans, caller), said.owner, owners))
-    at = np.concatenate((start[owners], start[calls], said.at_ns, (start + spans.duration_ns)[owners]))
-    phase = np.repeat([_FIRST, _BETWEEN, _BETWEEN, _LAST], [len(owners), len(calls), len(said.owner), len(owners)])
-    code = np.concatenate((np.zeros(len(owners), np.int64), event[calls], said.event, np.full(len(owners), END)))
-    line = np.concatenate((np.full(len(owners) + len(calls), NO_ROW), said.line, np.full(len(owners), NO_ROW)))
-    order = np.lexsort((at, phase, owner))
-    owner, code, at, line = owner[order], code[order], at[order], line[order]
-    same = owner[1:] == owner[:-1]
-    return Pairs(spans, logs, owner[1:][same], code[:-1][same], code[1:][same], at[1:][same], line[1:][same])
+    ends = start + spans.duration_ns
+    called = _stream(
+        owners, start, ends, _owner(spans.parent[calls], spans, caller), start[calls], event[calls], calls * 0 - 1
+    )
+    written = _stream(owners, start, ends, said.owner, said.at_ns, said.event, said.line)
+    streams = (called, written) if logs is not None else (called,)
+    return Pairs(
+        spans,
+        logs,
+        *(np.concatenate(columns) for columns in zip(*streams, strict=True)),
+        np.repeat([False, True][: len(streams)], [len(stream[0]) for stream in streams]),
+    )
+
+
+def _stream(
+    owners: Rows, start: Rows, ends: Rows, owner: Rows, at: Rows, event: Events, line: Rows
+) -> tuple[Rows, Events, Events, Rows, Rows]:
+    """Neighbours among events of one kind: (owner, first, second, time of the second, line of the second)."""
+    nothing = np.full(len(owners), NO_ROW)
+    everyone = np.concatenate((owners, owner, owners))
+    times = np.concatenate((start[owners], at, ends[owners]))
+    phase = np.repeat([_FIRST, _BETWEEN, _LAST], [len(owners), len(owner), len(owners)])
+    code = np.concatenate((np.full(len(owners), START), event, np.full(len(owners), END)))
+    lines = np.concatenate((nothing, line, nothing))
+    order = np.lexsort((times, phase, everyone))
+    everyone, code, times, lines = everyone[order], code[order], times[order], lines[order]
+    same = everyone[1:] == everyone[:-1]
+    return everyone[1:][same], code[:-1][same], code[1:][same], times[1:][same], lines[1:][same]
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,7 @@ def _accounts(chosen: Sample, own: OwnTime) -> tuple[Rows, list[Added]]:
     each = grown.surely
     caller, callee = keys // operations // services % services, keys // operations % services
     often = grown.count_during / max(chosen.bad_count, 1)
-    return keys, [
-        Added(int(caller[n]), int(callee[n]), float(each[n]), float(often[n]), n) for n in range(len(keys))
-    ]
+    return keys, [Added(int(caller[n]), int(callee[n]), float(each[n]), float(often[n]), n) for n in range(len(keys))]
 
 
 def _suspicions(found: Sequence[Culprit], services: Names, chosen: Sample) -> tuple[Suspicion, ...]:
