@@ -132,17 +132,18 @@ def _chance(told: Windows, distance: float, least: float) -> float:
     if len(others) < LEAST_COMPARISONS:
         spread = max(_spread(np.concatenate([told.recent, told.long])), least)
         few = 1 + 2 / max(len(told.recent) + len(told.long), 1)
-        return _tail(max(distance, 0.0) / (spread * few), 0.5)
+        return tail(max(distance, 0.0) / (spread * few), 0.5)
     others = np.sort(others)
     share = float(np.mean(others >= distance))
     bulk, rest = float(np.quantile(others, 0.9)), 0.1
     if distance <= bulk:
         return share
     mean_excess = max(float((others[others > bulk] - bulk).mean()) if np.any(others > bulk) else 0.0, least / 2)
-    return _tail((distance - bulk) / mean_excess, rest)
+    return tail((distance - bulk) / mean_excess, rest)
 
 
-def _tail(excess: float, at_start: float) -> float:
+def tail(excess: float, at_start: float = 0.5) -> float:
+    """The probability of what lies `excess` spreads beyond a point that is exceeded with probability `at_start`."""
     return at_start * math.pow(1 + TAIL_SHAPE * excess, -1 / TAIL_SHAPE)
 
 

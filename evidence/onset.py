@@ -1,10 +1,17 @@
-"""Since when? The instant from which on requests fail more often, found in counts rather than in when it fired."""
+"""Since when? The instant from which on requests fare worse, found in what was measured, not in when it fired."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence.case import Times
+
+type Values = NDArray[np.float64]
 
 # A step has to make the counts at least e³ (20) times more likely than one steady rate does.
 LEAST_GAIN = 3.0
@@ -59,3 +66,36 @@ def _rate(bad: float, total: float) -> float | None:
 def _likelihood(bad: float, total: float) -> float:
     """The binomial log-likelihood at its best rate, without the constant that all splits share."""
     return sum(part * math.log(part / total) for part in (bad, total - bad) if part > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From `at_ns` (Unix nanoseconds) on, a metric is about `after` instead of `before`; `gain` as of an onset."""
+
+    at_ns: int
+    before: float
+    after: float
+    gain: float
+
+
+def step(times: Times, values: Values) -> Step | None:
+    """The rise that best explains a metric, one value after the other; `None` when nothing rose.
+
+    The maximum-likelihood change point of a normal mean that steps up once, of unknown variance (Hinkley 1970). Give
+    it values that vary alike on both levels, such as the logarithm of a latency, and that end while it lasts.
+    """
+    count = len(values)
+    if count < 4:
+        return None
+    sums = np.cumsum(values)[:-1]
+    firsts = np.arange(1, count)
+    before, after = sums / firsts, (values.sum() - sums) / (count - firsts)
+    total = float(((values - values.mean()) ** 2).sum())
+    explained = firsts * (count - firsts) / count * (after - before) ** 2
+    # What is left after a perfect fit still is as large as a float can tell.
+    left = np.maximum(total - explained, max(total, 1e-12) * 1e-6)
+    gains = np.where(after > before, count / 2 * np.log(max(total, 1e-12) / left), 0.0)
+    best = int(np.argmax(gains))
+    if gains[best] < LEAST_GAIN:
+        return None
+    return Step(int(times[best + 1]), float(before[best]), float(after[best]), float(gains[best]))

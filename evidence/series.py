@@ -21,7 +21,7 @@ type Values = NDArray[np.float64]
 
 # Which label says it, best first: OpenMetrics and OpenTelemetry, Kubernetes, service meshes and service graphs.
 SERVICE_LABELS = ("service", "service_name", "service.name", "app", "app_kubernetes_io_name", "job")
-POD_LABELS = ("pod", "k8s_pod_name", "k8s.pod.name", "pod_name")
+POD_LABELS = ("pod", "k8s_pod_name", "k8s.pod.name", "pod_name", "destination_pod")
 INSTANCE_LABELS = ("instance", "service_instance_id", "service.instance.id", *POD_LABELS, "host", "node")
 SOURCE_LABELS = ("source", "source_workload", "source_service", "client")
 DESTINATION_LABELS = (

@@ -22,8 +22,12 @@ from evidence.signals import Role, Signal, at, signals
 
 # How much the other role counts: a failing service is often slow as well, and a slow one fails.
 OTHER_ROLE = 0.5
-# Below this chance something else counts as out of the ordinary; the largest at which a p-value argues against it.
+# Below this chance something else counts as out of the ordinary; a p-value much above it argues for nothing.
 UNUSUAL = 0.05
+# Above it, it is as always.
+USUAL = 0.2
+# A cause less likely than this is in the ranking only.
+LEAST_TOLD = 0.05
 # Candidates are named when a cause is that likely, or half as likely and the flow itself is out of the ordinary.
 EVIDENT = 0.7
 # Relative to a service that was measured and is under the flow.
@@ -66,12 +70,32 @@ class Condition:
         return told.deviation.rise * asked.deviation.after
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """What the metrics say of each service, and how likely each is the cause, best first."""
+
+    blamed: Mapping[str, float]
+    seen: Mapping[str, Condition]
+    troubles: Mapping[str, Trouble]
+    graph: CallGraph
+    # What makes the flow's requests bad: the first thing to look at.
+    role: Role
+
+
 def investigate(inquiry: Inquiry, table: SeriesTable, topology: Sequence[tuple[str, str]] = ()) -> Report:
     """Ranks every service of the call graph or the metrics; empty when nothing is out of the ordinary.
 
     Raises `NotInvestigated` when no metric tells how requests fared.
     """
-    found = signals(table)
+    told = analyse(inquiry, signals(table), topology)
+    surge = _surge(told.seen.get(inquiry.service))
+    if not _evident(told.blamed, told.troubles.get(inquiry.service)) and surge is None:
+        return Report(findings=tuple(_fine(told)))
+    return _report(inquiry, told, surge)
+
+
+def analyse(inquiry: Inquiry, found: Sequence[Signal], topology: Sequence[tuple[str, str]] = ()) -> Analysis:
+    """The signals of services and edges compared with their normal, and explained by the call graph."""
     if not any(signal.role != "requests" for signal in found):
         raise NotInvestigated("No metric tells how long requests took or how many failed.")
     seen = conditions(found, inquiry)
@@ -81,10 +105,7 @@ def investigate(inquiry: Inquiry, table: SeriesTable, topology: Sequence[tuple[s
     troubles = {name: told for name, one in seen.items() if (told := trouble(one, role, other)) is not None}
     names = sorted(set(seen) | {name for edge in edges for name in edge})
     blamed = causes(inquiry.service, priors(inquiry, names, graph, troubles), troubles, graph)
-    surge = _surge(seen.get(inquiry.service))
-    if not _evident(blamed, troubles.get(inquiry.service)) and surge is None:
-        return Report(findings=tuple(_fine(seen, role)))
-    return _report(inquiry, blamed, seen, troubles, graph, surge, role)
+    return Analysis(blamed, seen, troubles, graph, role)
 
 
 def conditions(found: Iterable[Signal], inquiry: Inquiry) -> dict[str, Condition]:
@@ -199,49 +220,30 @@ def _evident(blamed: Mapping[str, float], flow: Trouble | None) -> bool:
     return likely >= EVIDENT or (likely >= EVIDENT / 2 and flow is not None and flow.chance < UNUSUAL / 2)
 
 
-def _report(
-    inquiry: Inquiry,
-    blamed: Mapping[str, float],
-    seen: Mapping[str, Condition],
-    troubles: Mapping[str, Trouble],
-    graph: CallGraph,
-    surge: Compared | None,
-    role: Role,
-) -> Report:
+def _report(inquiry: Inquiry, told: Analysis, surge: Compared | None) -> Report:
     load = 0.0 if surge is None else 1 - surge.deviation.before / surge.deviation.after
     suspicions = [
         Suspicion(name, "code" if name == inquiry.service else "dependency", score * (1 - load))
-        for name, score in list(blamed.items())[:MOST_NAMED]
+        for name, score in list(told.blamed.items())[:MOST_NAMED]
     ]
-    findings = [
-        found
-        for suspicion in suspicions[:3]
-        if suspicion.score >= 0.05 and (found := _finding(suspicion, seen, troubles, graph, role)) is not None
-    ]
+    likely = [one for one in suspicions[:3] if one.score >= LEAST_TOLD]
+    findings = [found for one in likely if (found := _finding(one, told)) is not None]
     if surge is not None:
         suspicions.append(Suspicion(inquiry.service, "load", load))
         findings.append(_load_finding(inquiry, surge, load))
     suspicions.sort(key=lambda one: -one.score)
     findings.sort(key=lambda one: -one.score)
-    return Report((*findings, *_fine(seen, role)), tuple(suspicions))
+    return Report((*findings, *_fine(told)), tuple(suspicions))
 
 
-def _finding(
-    suspicion: Suspicion,
-    seen: Mapping[str, Condition],
-    troubles: Mapping[str, Trouble],
-    graph: CallGraph,
-    role: Role,
-) -> Finding | None:
-    condition = seen.get(suspicion.service)
-    told = condition and (condition.telling(role) or condition.telling("latency") or condition.telling("errors"))
-    if not condition or not told:
+def _finding(suspicion: Suspicion, analysis: Analysis) -> Finding | None:
+    condition = analysis.seen.get(suspicion.service, Condition())
+    told = condition.telling(analysis.role) or condition.telling("latency") or condition.telling("errors")
+    if told is None:
         return None
-    below, above = graph.callees.get(suspicion.service, frozenset()), graph.callers.get(suspicion.service, frozenset())
-    sentence = f"{suspicion.service} {_change(told)}{_around(below, above, troubles)}."
     return Finding(
         question="dependencies",
-        statement=sentence,
+        statement=f"{suspicion.service} {_change(told)}{_around(suspicion.service, analysis)}.",
         score=suspicion.score,
         confidence=suspicion.score,
         subject=Subject(service=suspicion.service),
@@ -268,15 +270,16 @@ def _change(told: Compared) -> str:
     )
 
 
-def _around(below: Iterable[str], above: Iterable[str], troubles: Mapping[str, Trouble]) -> str:
+def _around(service: str, told: Analysis) -> str:
     """What its callees and callers say for it being the cause."""
-    slow = _unusual(below, troubles)
+    below = told.graph.callees.get(service, frozenset())
+    slow = _unusual(below, told.troubles)
     words = f"; below it, {quantities.some(slow)} {'is' if len(slow) == 1 else 'are'} unusual too" if slow else ""
-    if not slow and any(name in troubles for name in below):
+    if not slow and any(name in told.troubles for name in below):
         words = ", although what it calls is as usual"
-    callers = _unusual(above, troubles)
-    follow = f"caller {callers[0]} follows" if len(callers) == 1 else f"callers {quantities.some(callers)} follow"
-    return words + (f"; its {follow}" if callers else "")
+    callers = _unusual(told.graph.callers.get(service, frozenset()), told.troubles)
+    follow = "its caller {} follows" if len(callers) == 1 else "its callers {} follow"
+    return words + (f"; {follow.format(quantities.some(callers))}" if callers else "")
 
 
 def _unusual(names: Iterable[str], troubles: Mapping[str, Trouble]) -> list[str]:
@@ -296,11 +299,12 @@ def _load_finding(inquiry: Inquiry, surge: Compared, load: float) -> Finding:
     )
 
 
-def _fine(seen: Mapping[str, Condition], role: Role) -> Iterable[Finding]:
+def _fine(told: Analysis) -> Iterable[Finding]:
     """One finding for all services that are as they always are."""
-    usual = sorted(name for name, one in seen.items() if (chance := one.chance(role)) is not None and chance > 0.2)
+    chances = {name: one.chance(told.role) for name, one in told.seen.items()}
+    usual = sorted(name for name, chance in chances.items() if chance is not None and chance > USUAL)
     if usual:
-        what = "latency is" if role == "latency" else "errors are"
+        what = "latency is" if told.role == "latency" else "errors are"
         yield Finding(
             question="dependencies",
             statement=f"The {what} as usual in {len(usual)} services: {quantities.some(usual, 8)}.",

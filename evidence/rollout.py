@@ -1,0 +1,234 @@
+"""What a change did to the pods that got it, compared with those that did not: a difference in differences.
+
+In a staged roll-out the pods of one service run both versions side by side, with the same traffic, callees and time of
+day. What differs between them after the change and did not before is what the change did (Card and Krueger 1994).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from connectors.telemetry import to_ns
+from evidence.case import Change, Inquiry, Interval, Times
+from evidence.deviation import LEAST_RATIO, LEAST_SHARE, Deviation, deviation, tail, together
+from evidence.series import Series, Values
+from evidence.signals import Role, Signal, averaged, signals
+
+# Pods are scraped and listed a little before or after the instant that a change is given.
+TOLERANCE_NS = 60_000_000_000
+LEAST_SAMPLES = 3
+# Less than this of the spread of pods is taken to be by chance, however few there are to learn it from.
+_FEW = 3.0
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, by what is measured of it: its version where that is known, and from when to when it was seen."""
+
+    name: str
+    version: str
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What changed pods do differently: `normal` is that of unchanged ones, or before the change when all have it."""
+
+    role: Role
+    metric: str
+    selector: str
+    normal: float
+    changed: float
+    # How likely such a difference is without the change having done anything.
+    p: float
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A change in the metrics of its service; `effects` are the most unlikely first."""
+
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    effects: tuple[Effect, ...]
+
+    def chance(self, role: Role) -> float | None:
+        found = [effect.p for effect in self.effects if effect.role == role]
+        return together(found) if found else None
+
+
+def pods(table: Iterable[Series]) -> dict[str, list[Pod]]:
+    """By service, the pods of which anything is measured."""
+    seen: dict[tuple[str, str], Pod] = {}
+    for series in table:
+        if not series.pod or not len(series):
+            continue
+        service = pod_owner(series.pod, series.source, series.destination or series.service)
+        found = Pod(series.pod, series.version, int(series.times[0]), int(series.times[-1]))
+        known = seen.get((service, series.pod), found)
+        seen[service, series.pod] = Pod(
+            series.pod,
+            known.version or found.version,
+            min(known.first_ns, found.first_ns),
+            max(known.last_ns, found.last_ns),
+        )
+    by_service: dict[str, list[Pod]] = defaultdict(list)
+    for (service, _), pod in seen.items():
+        by_service[service].append(pod)
+    return by_service
+
+
+def pod_owner(pod: str, source: str, service: str) -> str:
+    """Whose pod it is, when an edge has one: that of the caller if it is named after it and not after the callee."""
+    return source if source and pod.startswith(source) and not pod.startswith(service) else service
+
+
+def split(change: Change, known: Sequence[Pod], began_ns: int) -> tuple[set[str], set[str]]:
+    """The pods that have the change and those that do not, by version or else by when they were first seen.
+
+    When nothing tells them apart all have it. `began_ns` is when anything was first measured: a pod that was there
+    then was there before.
+    """
+    by_version = {pod.name for pod in known if change.version and same_version(pod.version, change.version)}
+    if by_version:
+        return by_version, {pod.name for pod in known} - by_version
+    at = to_ns(change.at)
+    new = {pod.name for pod in known if pod.first_ns >= at - TOLERANCE_NS and pod.first_ns > began_ns + TOLERANCE_NS}
+    if not new:
+        return {pod.name for pod in known}, set()
+    return new, {pod.name for pod in known if pod.last_ns > at} - new
+
+
+def same_version(seen: str, announced: str) -> bool:
+    """Whether a label says the version that was announced: as it is, as an image's tag, or without the leading v."""
+    tag = seen.rsplit(":", 1)[-1]
+    return (bool(seen) and announced in (seen, tag)) or tag.lstrip("v") == announced.lstrip("v") != ""
+
+
+def rollout(change: Change, inquiry: Inquiry, table: Sequence[Series], found: Sequence[Signal] = ()) -> Rollout:
+    """What the change did, in the requests of its service's pods, or of the service when pods are not told apart.
+
+    `found` are the signals of the table by pod, if they are known already.
+    """
+    known = pods(table).get(change.service, [])
+    began = min((int(series.times[0]) for series in table if len(series)), default=0)
+    changed, unchanged = split(change, known, began)
+    held = found or signals(table, per_pod=True)
+    own = [one for one in held if _belongs(one, change.service)]
+    after = Interval(max(change.at, inquiry.baseline[0].start), inquiry.incident.end)
+    effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at)) if unchanged else []
+    if not effects:
+        effects = _before_and_after(own, change, inquiry)
+    effects.sort(key=lambda effect: effect.p)
+    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects))
+
+
+def _belongs(signal: Signal, service: str) -> bool:
+    if signal.role == "requests":
+        return False
+    return (pod_owner(signal.pod, signal.source, signal.service) if signal.pod else signal.service) == service
+
+
+def _side_by_side(
+    own: Sequence[Signal], changed: set[str], unchanged: set[str], after: Interval, at_ns: int
+) -> list[Effect]:
+    effects = []
+    for alike in _alike(own).values():
+        new = {one.pod: one for one in alike if one.pod in changed}
+        old = {one.pod: one for one in alike if one.pod in unchanged}
+        if new and old and (effect := _difference(new, old, after, at_ns)) is not None:
+            effects.append(effect)
+    return effects
+
+
+def _alike(own: Sequence[Signal]) -> Mapping[tuple[str, ...], list[Signal]]:
+    """Signals that differ in nothing but their pod and its version."""
+    groups: dict[tuple[str, ...], list[Signal]] = defaultdict(list)
+    for one in own:
+        groups[one.role, one.metric, one.stat, one.source, one.service].append(one)
+    return groups
+
+
+def _difference(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Interval, at_ns: int) -> Effect | None:
+    """How the pods with the change differ from the others now, less how they did before where they were there."""
+    shown = next(iter(new.values()))
+    news, olds = ({pod: _level(one, after) for pod, one in group.items()} for group in (new, old))
+    now, then = _known(news), _known(olds)
+    if not len(now) or not len(then):
+        return None
+    distance = float(now.mean() - np.median(then)) - _before(new, old, at_ns)
+    spread = _spread_of(then, old, after, at_ns) + (LEAST_SHARE if shown.role == "errors" else LEAST_RATIO)
+    few = 1 + _FEW / (len(then) + sum(len(one.times) for one in old.values()) ** 0.5)
+    return Effect(
+        role=shown.role,
+        metric=shown.metric,
+        selector=shown.selector,
+        normal=_unscaled(float(np.median(then)), shown.role),
+        changed=_unscaled(float(now.mean()), shown.role),
+        p=tail(max(distance, 0.0) / (spread * few)),
+    )
+
+
+def _scaled(values: Values, role: Role) -> Values:
+    """Shares as they are, latencies by factors."""
+    scaled: Values = values if role == "errors" else np.log(np.maximum(values, 1e-6))
+    return scaled
+
+
+def _unscaled(value: float, role: Role) -> float:
+    return value if role == "errors" else float(np.exp(value))
+
+
+def _level(one: Signal, when: Interval) -> float | None:
+    values = one.values[when.covers(one.times)]
+    # A pod that was soon replaced shows its normal rather in what was before.
+    values = values if len(values) >= LEAST_SAMPLES else one.values
+    return float(_scaled(values, one.role).mean()) if len(values) else None
+
+
+def _known(levels: Mapping[str, float | None]) -> Values:
+    return np.array([level for level in levels.values() if level is not None], dtype=np.float64)
+
+
+def _before(new: Mapping[str, Signal], old: Mapping[str, Signal], at_ns: int) -> float:
+    """How the two differed before the change; 0 when the changed pods are new."""
+    levels = []
+    for group in (new, old):
+        values = [_scaled(one.values[one.times < at_ns - TOLERANCE_NS], one.role) for one in group.values()]
+        known = [float(part.mean()) for part in values if len(part)]
+        if not known:
+            return 0.0
+        levels.append(float(np.mean(known)))
+    return levels[0] - levels[1]
+
+
+def _spread_of(then: Values, old: Mapping[str, Signal], after: Interval, at_ns: int) -> float:
+    """How much pods without the change differ from each other, or vary in time if there is but one."""
+    between = float(then.std(ddof=1)) if len(then) > 1 else 0.0
+    varying = [_scaled(one.values, one.role) for one in old.values() if len(one.values) > 3]
+    within_time = float(np.median([part.std() / len(part) ** 0.25 for part in varying])) if varying else 0.0
+    return max(between, within_time)
+
+
+def _before_and_after(own: Sequence[Signal], change: Change, inquiry: Inquiry) -> list[Effect]:
+    """Of a change that all pods got: the service as a whole before it, and from it on."""
+    start = min((interval.start for interval in inquiry.baseline), default=change.at)
+    before, after = (Interval(start, change.at),), Interval(change.at, inquiry.incident.end)
+    effects = []
+    for alike in _alike([replace(one, version="") for one in own]).values():
+        shown = alike[0]
+        times, values = _merged(alike)
+        told = deviation(times, values, before, after, "linear" if shown.role == "errors" else "log")
+        if told is not None:
+            effects.append(_effect(shown, told))
+    return effects
+
+
+def _merged(alike: Sequence[Signal]) -> tuple[Times, Values]:
+    return averaged([Series(one.metric, {}, one.times, one.values, "gauge") for one in alike])
+
+
+def _effect(shown: Signal, told: Deviation) -> Effect:
+    return Effect(shown.role, shown.metric, shown.selector, told.before, told.after, told.p)
