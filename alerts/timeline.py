@@ -98,7 +98,9 @@ def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
 
 def explained(incident: Incident, explanation: Explanation) -> None:
     """The first version, each that says something else, and how long it took."""
-    took = wording.duration(timedelta(seconds=max(1, round(explanation.took.total_seconds())))) if explanation.took else ""
+    took = (
+        wording.duration(timedelta(seconds=max(1, round(explanation.took.total_seconds())))) if explanation.took else ""
+    )
     write(
         incident,
         explanation.made_at,

@@ -134,7 +134,9 @@ def _name(finding: Mapping[str, Any]) -> str:
     """Which question a finding stands under; how widespread it is, is one of its own for people."""
     if finding["fine"]:
         return ""
-    return "breadth" if finding["question"] == "segments" and not finding["subject"]["attributes"] else finding["question"]
+    return (
+        "breadth" if finding["question"] == "segments" and not finding["subject"]["attributes"] else finding["question"]
+    )
 
 
 def _answer(

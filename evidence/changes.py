@@ -8,7 +8,7 @@ import numpy as np
 
 from connectors.telemetry import from_ns, to_ns
 from evidence import quantities
-from evidence.blame import CallGraph, Trouble, call_graph
+from evidence.call_blame import CallGraph, Trouble, call_graph
 from evidence.case import Change, Inquiry
 from evidence.findings import Finding, NotInvestigated, Number, Reference, Report, Subject, Suspicion
 from evidence.onset import step

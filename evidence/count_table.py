@@ -127,7 +127,7 @@ def of_csv(path: Path) -> CountTable:
         return read(file)
 
 
-def read(file: TextIO) -> CountTable:
+def read(file: Iterable[str]) -> CountTable:
     """Reads lines of CSV as they come, so that what is held at a time is the arrays and one chunk of text.
 
     Times are RFC 3339; an empty attribute is one that is not known. Raises `CountsError`.

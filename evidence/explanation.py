@@ -4,12 +4,13 @@ Each can fail alone: what it could not do is said, and the others' findings stan
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from evidence import requests, segments, service_metrics, story, time_spent
+from evidence import beginning, changes, culprits, requests, segments, service_metrics, story, time_spent
 from evidence.case import Inquiry
 from evidence.count_table import CountTable
 from evidence.findings import Finding, NotInvestigated, Report, Suspicion
@@ -80,6 +81,26 @@ class _Investigation:
     material: Material
     reports: dict[str, Report] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    onset: datetime | None = None
+
+    @cached_property
+    def counts(self) -> CountTable:
+        """Events by attribute: as they were counted, or as the traces show them. Raises `NotInvestigated`."""
+        if self.material.counts:
+            return self.material.counts
+        return requests.of_spans(self.inquiry, self.spans)
+
+    @property
+    def spans(self) -> SpanTable:
+        if not self.material.spans:
+            raise NotInvestigated("No traces were recorded.")
+        return self.material.spans
+
+    @property
+    def series(self) -> SeriesTable:
+        if not self.material.series:
+            raise NotInvestigated("No metrics were recorded.")
+        return self.material.series
 
     def run(self, name: str, investigate: Callable[["_Investigation"], Report]) -> None:
         try:
@@ -94,10 +115,8 @@ class _Investigation:
     def explained(self) -> Explained:
         findings = tuple(one for report in self.reports.values() for one in report.findings)
         blamed = culprits.ranked(self.reports)
-        onset = self.material.onset
-        return Explained(
-            onset, story.story(self.inquiry, onset, findings, blamed), findings, blamed, tuple(self.skipped)
-        )
+        told = story.story(self.inquiry, self.onset, findings, blamed)
+        return Explained(self.onset, told, findings, blamed, tuple(self.skipped))
 
 
 def explained(inquiry: Inquiry, material: Material) -> Iterator[Explained]:
@@ -110,51 +129,55 @@ def explained(inquiry: Inquiry, material: Material) -> Iterator[Explained]:
 
 def explain(inquiry: Inquiry, material: Material) -> Explained:
     """The explanation when all have had their turn."""
-    return deque(explained(inquiry, material), maxlen=1)[0]
+    found = Explained()
+    for found in explained(inquiry, material):
+        pass
+    return found
 
 
 # -- What each of them is given
+def _onset(work: _Investigation) -> Report:
+    """As the ledger tells it, where there is one; else from the counts."""
+    work.onset = work.material.onset
+    if work.onset:
+        return Report()
+    found = beginning.of_counts(work.inquiry, work.counts)
+    if found is None:
+        return Report()
+    work.onset = found.at
+    return beginning.report(found)
+
+
 def _segments(work: _Investigation) -> Report:
-    counts = work.material.counts
-    return segments.investigate(work.inquiry, counts or requests.of_spans(work.inquiry, _spans(work)))
+    return segments.investigate(work.inquiry, work.counts)
 
 
 def _time_spent(work: _Investigation) -> Report:
-    return time_spent.investigate(work.inquiry, _spans(work))
+    return time_spent.investigate(work.inquiry, work.spans)
 
 
-def _dependencies(work: _Investigation) -> Report:
-    return dependencies.investigate(work.inquiry, _spans(work))
+def _metrics(work: _Investigation) -> Report:
+    return service_metrics.investigate(work.inquiry, work.series, work.material.topology)
 
 
-def _logs(work: _Investigation) -> Report:
-    if not work.material.logs:
-        raise NotInvestigated("No log lines were recorded.")
-    return logs.investigate(work.inquiry, work.material.logs, work.material.spans)
-
-
-def _service_metrics(work: _Investigation) -> Report:
-    return service_metrics.investigate(work.inquiry, _series(work), work.material.topology)
-
-
-def _spans(work: _Investigation) -> SpanTable:
-    if not work.material.spans:
-        raise NotInvestigated("No traces were recorded.")
-    return work.material.spans
-
-
-def _series(work: _Investigation) -> SeriesTable:
-    if not work.material.series:
-        raise NotInvestigated("No metrics were recorded.")
-    return work.material.series
+def _changes(work: _Investigation) -> Report:
+    """Last, because a change is judged by whether it is near what the others blame."""
+    spans = work.material.spans
+    blamed = {one.service: one.score for one in culprits.ranked(work.reports) if one.kind != "change"}
+    return changes.investigate(
+        work.inquiry,
+        work.material.series,
+        work.material.topology or (requests.calls(spans) if spans else ()),
+        requests.versions(work.inquiry, spans) if spans else None,
+        blamed or None,
+        work.onset,
+    )
 
 
 INVESTIGATORS: tuple[tuple[str, Callable[[_Investigation], Report]], ...] = (
+    ("onset", _onset),
     ("segments", _segments),
     ("spans", _time_spent),
-    ("dependencies", _dependencies),
-    ("logs", _logs),
-    ("metrics", _service_metrics),
-    ("saturation", _saturation),
+    ("metrics", _metrics),
     ("changes", _changes),
 )

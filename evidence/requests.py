@@ -1,21 +1,28 @@
 """The requests that traces show, as counts by attribute: what their spans say of the part of the traffic they are."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
 from evidence import samples
-from evidence.case import Inquiry
+from evidence.case import Inquiry, within
 from evidence.count_table import CountTable, Request, of_requests
 from evidence.findings import NotInvestigated
+from evidence.span_places import Flags
 from evidence.span_table import SpanTable
+from evidence.versions import VersionSeen
 
 # How a request went, not which one it was: these differ between bad and good requests by definition.
 _OUTCOMES = ("error.", "exception.", "otel.status", "http.status", "http.response", "rpc.grpc.status", "retry.")
-_OUTCOME_NAMES = frozenset({"error", "http.request.resend_count", "rpc.response.status_code", "db.response.status_code"})
+_OUTCOME_NAMES = frozenset(
+    {"error", "http.request.resend_count", "rpc.response.status_code", "db.response.status_code"}
+)
 # Where the telemetry was made and by which library, and what no two requests have in common.
 _ASIDE = ("telemetry.", "otel.", "thread.", "code.", "process.", "network.peer", "net.", "client.port", "db.query.text")
-_ASIDE_NAMES = frozenset({"service.name", "user.flow", "db.statement", "url.full", "http.url", "http.target", "url.query"})
+_ASIDE_NAMES = frozenset(
+    {"service.name", "user.flow", "db.statement", "url.full", "http.url", "http.target", "url.query"}
+)
 # Of these each service has its own: they are told apart by the service's name.
 _OF_A_SERVICE = frozenset(
     {"service.version", "service.instance.id", "k8s.pod.name", "k8s.node.name", "host.name", "container.id"}
@@ -70,3 +77,47 @@ def _telling(spans: SpanTable, service: int, *sets: int) -> dict[str, str]:
 def _tells(name: str) -> bool:
     named = name in _OUTCOME_NAMES or name in _ASIDE_NAMES
     return not named and not name.startswith(_OUTCOMES) and not name.startswith(_ASIDE)
+
+
+def versions(inquiry: Inquiry, spans: SpanTable) -> dict[str, dict[str, VersionSeen]]:
+    """What traces tell of each service's versions: by service and version, only where there is more than one."""
+    bad, known = samples.bad_requests(inquiry, spans)
+    started = spans.start_ns[spans.root]
+    during, before = inquiry.incident.covers(started), within(inquiry.baseline, started)
+    carried: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    first: dict[tuple[str, str], int] = {}
+    pairs = spans.values("service.version")
+    key = np.stack([spans.service, pairs, spans.trace], axis=1)[pairs >= 0]
+    rows, place = np.unique(key, axis=0, return_index=True)
+    starts = spans.start_ns[pairs >= 0]
+    for (service, pair, trace), row in zip(rows.tolist(), place.tolist(), strict=True):
+        name, version = spans.services[service], spans.combos.pairs[pair][1]
+        carried[name][version].add(trace)
+        first[name, version] = min(first.get((name, version), int(starts[row])), int(starts[row]))
+    return {
+        name: {
+            version: VersionSeen(
+                first[name, version],
+                _share(traces, carried[name], before),
+                _share(traces, carried[name], during),
+                _share(traces, carried[name], during & bad) if known else None,
+            )
+            for version, traces in of_service.items()
+        }
+        for name, of_service in carried.items()
+        if len(of_service) > 1
+    }
+
+
+def _share(traces: Set[int], of_service: Mapping[str, Set[int]], chosen: Flags) -> float:
+    """The version's share (0…1) of the chosen requests that the service took part in."""
+    mine = int(chosen[list(traces)].sum())
+    every = int(chosen[list(set().union(*of_service.values()))].sum())
+    return mine / every if every else 0.0
+
+
+def calls(spans: SpanTable) -> tuple[tuple[str, str], ...]:
+    """(caller, callee) of every pair of services of which one called the other."""
+    entries = np.flatnonzero(spans.entry & (spans.parent >= 0))
+    pairs = np.stack([spans.service[spans.parent[entries]], spans.service[entries]], axis=1)
+    return tuple((spans.services[caller], spans.services[callee]) for caller, callee in np.unique(pairs, axis=0))

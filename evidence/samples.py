@@ -71,7 +71,7 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     during, before = own & inquiry.incident.covers(started), own & within(inquiry.baseline, started)
     if not during.any():
         raise NotInvestigated("No trace of the flow was recorded during the incident.")
-    failed, known = _bad(inquiry, spans)
+    failed, known = bad_requests(inquiry, spans)
     bad = during & failed if known and (during & failed).any() else during
     any_bad = bad is during
     normal = before if any_bad else before & ~failed
@@ -106,7 +106,7 @@ def _traces_with(spans: SpanTable, rows: Flags) -> Flags:
     return found
 
 
-def _bad(inquiry: Inquiry, spans: SpanTable) -> tuple[Flags, bool]:
+def bad_requests(inquiry: Inquiry, spans: SpanTable) -> tuple[Flags, bool]:
     """Which traces are bad by the inquiry's own measure, and whether there is one."""
     root = spans.root
     bad = np.zeros(len(root), dtype=np.bool_)
