@@ -79,7 +79,7 @@ def _investigate(incident: Incident, objective: Objective, onset: datetime, now:
     first = last is None or last.took is None
     gathered = gathering.gather(objective, onset, incident.resolved_at or now)
     made = Explained()
-    for made in evidence.explained(gathered.inquiry, evidence.material_of(gathered.spans, gathered.lines, onset=onset)):
+    for made in evidence.explained(gathered.inquiry, gathered.material(onset)):
         if first:
             # Nobody has anything to read yet: show what is known so far.
             last = _write(incident, 1, made, gathered, now, None)

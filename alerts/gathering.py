@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 
 from connectors.errors import StoreError
 from connectors.telemetry import LogLine, LogQuery, LogStore, ReadsTraces, Span, TraceQuery, TraceStore
+from evidence import log_table, span_table
 from evidence.case import Bad, Change, Inquiry, Interval
+from evidence.explanation import Material
 from slo.models import Objective
 from telemetry import stores
 from telemetry.models import Change as AnnouncedChange
@@ -28,7 +30,7 @@ UNDER_WAY = timedelta(seconds=30)
 MOST_BAD, MOST_GOOD, MOST_BEFORE, MOST_WEEK = 250, 100, 250, 100
 # A store that answers one trace at a time is asked for so many, a few at once.
 MOST_ASKED, AT_ONCE = 120, 8
-MOST_LINES = 20_000
+MOST_SPANS, MOST_LINES = 40_000, 20_000
 CHANGES_BEFORE = timedelta(hours=2)
 MOST_CHANGES = 100
 
@@ -43,6 +45,14 @@ class Gathered:
     lines: list[LogLine] = field(default_factory=list)
     # Sentences about what could not be had.
     missing: list[str] = field(default_factory=list)
+
+    def material(self, onset: datetime) -> Material:
+        """All of it as tables; `onset` is the ledger's."""
+        return Material(
+            spans=span_table.from_spans(self.spans) if self.spans else None,
+            logs=log_table.from_lines(self.lines) if self.lines else None,
+            onset=onset,
+        )
 
     @property
     def time_left(self) -> bool:
@@ -115,7 +125,7 @@ def _queries(asked: Inquiry, selector: str) -> Iterator[TraceQuery]:
 
 def _read(gathered: Gathered, store: TraceStore, trace_ids: Sequence[str]) -> list[Span]:
     if isinstance(store, ReadsTraces):
-        return list(store.traces(trace_ids))
+        return list(store.traces(trace_ids, MOST_SPANS))
     asked = trace_ids[:MOST_ASKED]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(_unless_late(gathered, store.trace), asked))
@@ -127,9 +137,11 @@ def _unless_late(gathered: Gathered, ask: Callable[[str], Sequence[Span]]) -> Ca
         if not gathered.time_left:
             gathered.miss("The trace store was too slow to answer for all requests; those that came are used.")
             return ()
-        with gathered.asking():
+        try:
             return ask(trace_id)
-        return ()
+        except StoreError as error:
+            gathered.miss(str(error))
+            return ()
 
     return answer
 

@@ -227,7 +227,7 @@ class Explanation(models.Model):
 
 
 class Verdict(models.Model):
-    """What a person says of a finding: right or wrong. Kept for the postmortem, and to see how far to trust findings."""
+    """What a person says of a finding: right or wrong. Kept, to see how far findings can be trusted."""
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="verdicts")
     # What the finding asks and is about, so that it is the same finding in the next version.

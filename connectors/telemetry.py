@@ -175,6 +175,15 @@ class TraceStore(Protocol):
 
 
 @runtime_checkable
+class ReadsTraces(Protocol):
+    """What a trace store may be able to do besides. Raises `connectors.errors.StoreError`."""
+
+    def traces(self, trace_ids: Sequence[str], limit: int = 20_000) -> Sequence[Span]:
+        """The spans of many traces by one question, at most `limit` of them; those of unknown traces are missing."""
+        ...
+
+
+@runtime_checkable
 class CountsTraces(Protocol):
     """What a trace store may be able to do besides. Raises `connectors.errors.StoreError`."""
 

@@ -202,6 +202,12 @@ class EmbeddedTraces:
         with _readable():
             return [_span(row) for row in rows.values_list(*SPAN_COLUMNS)[:MOST_SPANS]]
 
+    def traces(self, trace_ids: Sequence[str], limit: int = MOST_SPANS) -> list[Span]:
+        ids = [known for known in map(full_trace_id, trace_ids) if known]
+        rows = StoredSpan.objects.filter(trace_id__in=ids).order_by("trace_id", "start_ns")
+        with _readable():
+            return [_span(row) for row in rows.values_list(*SPAN_COLUMNS)[:limit]]
+
     def search(self, query: TraceQuery) -> list[TraceSummary]:
         """By flow, service (of any of its spans), time, and how the request ended for its caller."""
         rows = _of_query(query).order_by("-duration_ns" if query.slowest_first else "-start_ns", "trace_id")
