@@ -152,7 +152,7 @@ def test_without_redis_nothing_is_lost_and_the_sweep_finds_it(queue: Queue, monk
     assert Incident.objects.count() == 1
     queue.there = True
     tasks.sweep((NOON + 3 * MINUTE).isoformat())
-    assert {name for name, _ in queue.messages} == {"collect_examples", "deliver"}
+    assert {name for name, _ in queue.messages} == {"collect_examples", "explain", "deliver"}
 
 
 def test_a_long_gap_is_caught_up_in_several_messages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
