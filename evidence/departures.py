@@ -14,17 +14,19 @@ LONGEST_NAME = 160
 # So much evidence (a natural logarithm of a chance) makes a place as likely as not; beyond the most it proves no more.
 NOTABLE = 4.0
 MOST = 20.0
+LATE_ALARM = math.log(4)
 # A caller that goes on without an answer is blamed so much less than the callee that no longer answers.
 CALLER_SHARE = 0.3
 
 
 def evidence_of(place: Place) -> float:
-    """How strongly it speaks against chance; less where part of the baseline looks like the incident."""
-    return min(-math.log(max(place.chance, 1e-300)), MOST) * place.weight
+    """How strongly it speaks against chance (natural logarithm); less where some baseline looks the same."""
+    evidence = min(-math.log(max(place.chance, 1e-300)), MOST)
+    return evidence if place.weight == 1 else max(evidence - LATE_ALARM, 0.0)
 
 
-def suspicions(places: Sequence[Place], found: Pairs, of: Sequence[Place]) -> list[Suspicion]:
-    """Services by how much of all first departures (`of`) these places show, each with its most certain place."""
+def suspicions(places: Sequence[Place], found: Pairs) -> list[Suspicion]:
+    """Services by how much of the first departures they show, each with its most certain place."""
     weights: dict[str, float] = defaultdict(float)
     best: dict[str, Place] = {}
     for place in places:
@@ -32,7 +34,7 @@ def suspicions(places: Sequence[Place], found: Pairs, of: Sequence[Place]) -> li
             weights[service] += _weight(place) * part
             if service not in best or evidence_of(place) > evidence_of(best[service]):
                 best[service] = place
-    total = sum(_weight(place) for place in of)
+    total = sum(_weight(place) for place in places)
     if not total:
         return []
     ranked = sorted(weights, key=lambda service: (-weights[service], service))
@@ -40,7 +42,7 @@ def suspicions(places: Sequence[Place], found: Pairs, of: Sequence[Place]) -> li
 
 
 def _weight(place: Place) -> float:
-    return len(place.rows) * evidence_of(place)
+    return len(place.rows) * place.weight * evidence_of(place)
 
 
 def _suspicion(service: str, part: float, place: Place, found: Pairs) -> Suspicion:

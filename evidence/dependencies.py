@@ -41,7 +41,7 @@ class _Origin:
 
 
 def investigate(inquiry: Inquiry, spans: SpanTable, logs: LogTable | None = None) -> Report:
-    """The logs, where given, tell which of several departures came first."""
+    """The logs, where given, tell which of several departures came first; then `logs` blames for them all."""
     chosen = sample(inquiry, spans)
     own = own_time(spans)
     origins = _origins(chosen, own)
@@ -54,7 +54,9 @@ def investigate(inquiry: Inquiry, spans: SpanTable, logs: LogTable | None = None
         departures.finding(place, found, "dependencies", chosen.bad_count) for place in stopped[:MOST_FINDINGS]
     ]
     suspicions = [_suspicion(one, chosen, own) for one in origins]
-    return Report(tuple(findings), _merged([*suspicions, *departures.suspicions(stopped, found, departed)]))
+    if logs is None or not len(logs):
+        suspicions += departures.suspicions(departed, found)
+    return Report(tuple(findings), _merged(suspicions))
 
 
 def _merged(suspicions: Sequence[Suspicion]) -> tuple[Suspicion, ...]:

@@ -73,7 +73,7 @@ def investigate(inquiry: Inquiry, logs: LogTable, spans: SpanTable | None = None
         said = [place for place in departed if place.written]
         found = [departures.finding(place, followed, "logs", chosen.bad_count) for place in said] + found
         # What came first in a request is a better witness than what is new.
-        first = departures.suspicions(said, followed, departed)
+        first = departures.suspicions(departed, followed)
         blamed = (
             first + [one for one in blamed if one.service not in {other.service for other in first}]
             if first

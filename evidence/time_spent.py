@@ -18,8 +18,8 @@ from evidence.wording import milliseconds, share, span_reference
 
 MS = 1e6
 MOST_FINDINGS = 6
-# Added time is as likely the trouble as not when it is a twentieth of what a request usually takes.
-NOTABLE = 0.05
+# Added time is as likely the trouble as not when it is a tenth of what a request usually takes.
+NOTABLE = 0.1
 # Culprits that explain less than this share of a usual request's time are noise.
 LEAST_NOTABLE = 0.002
 
