@@ -3,6 +3,7 @@
 What happens later in the same request (callers that stop, error pages, skipped calls) is taken for a consequence.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ type Counts = NDArray[np.int64]
 
 # Of all places that seem to have changed, so many may be accidents.
 FALSE_SHARE = 0.05
+_ERROR_NAME = re.compile(r"error|exception|fallback", re.IGNORECASE)
 # What follows must have become so much more likely to count as a departure.
 DEPARTURE = 3.0
 
@@ -43,6 +45,8 @@ class Place:
     bad_expected: int
     chance: float
     weight: float
+    # Whether it is about lines written rather than calls made.
+    written: bool = False
     # What used to stop here goes on, or an error is written no more: no trouble, but others' departures may follow.
     better: bool = False
     rows: tuple[int, ...] = ()
@@ -65,7 +69,7 @@ class _Tally:
 
     @property
     def windows(self) -> int:
-        return self.kinds.shape[1]
+        return int(self.kinds.shape[1])
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,9 @@ def _changes(tally: _Tally, found: Pairs) -> Iterator[_Change]:
 
 
 def _is_error(event: int, found: Pairs) -> bool:
+    """An error line, or an operation that only serves to answer with an error, as its name says."""
     if found.logs is None or not found.is_line(event):
-        return False
+        return event > END and _ERROR_NAME.search(found.name(event)) is not None
     return int(found.logs.template_severity[found.template(event)]) >= ERROR
 
 
@@ -223,6 +228,7 @@ def _place(key: Counts, tally: _Tally, number: int, change: _Change, rows: Seque
         operation=int(key[0]) % found.operations,
         first=int(key[1]),
         expected=expected,
+        written=bool(key[2]),
         instead=instead,
         better=_is_error(expected, found) or (expected == END and not _is_error(instead, found)),
         normal=normal_total,

@@ -25,7 +25,10 @@ LATE_ALARM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Growth:
-    """By group: mean values (ms) before and during, how many, and how much longer (ms) it takes at least."""
+    """By group: mean values (ms) before and during, how many, and how much longer (ms) it takes at least.
+
+    `before` is what it was compared with: the whole baseline, or the window that does not hold the trouble already.
+    """
 
     before: Floats
     during: Floats
@@ -81,15 +84,16 @@ def growth(group: Codes, window: Codes, values: Floats, groups: int, windows: in
     plain = _moments(group, window, values, groups, windows)
     logs = _moments(group, window, np.log(values + RESOLUTION), groups, windows)
     before, during = list(range(windows - 1)), [windows - 1]
-    surely = _surely(plain, logs, before, during)
+    surely, old = _surely(plain, logs, before, during), plain.of(before)
+    mean, count = old.pooled, old.total
     for one in before if len(before) > 1 else ():
         others = logs.of([other for other in before if other != one])
         alike = (others.count > 0) & (np.abs(others.mean - logs.mean[:, [windows - 1]]) < np.log(ALIKE))
-        alone = _surely(plain, logs, [one], during)
-        surely = np.maximum(surely, np.where(alike.any(axis=1), LATE_ALARM_SHARE * alone, 0.0))
-    return Growth(
-        plain.of(before).pooled, plain.mean[:, -1], plain.of(before).total, plain.count[:, -1], np.maximum(surely, 0)
-    )
+        alone = LATE_ALARM_SHARE * _surely(plain, logs, [one], during)
+        better = alike.any(axis=1) & (alone > surely) & (alone > 0)
+        surely = np.where(better, alone, surely)
+        mean, count = np.where(better, plain.mean[:, one], mean), np.where(better, plain.count[:, one], count)
+    return Growth(mean, plain.mean[:, -1], count, plain.count[:, -1], np.maximum(surely, 0))
 
 
 def _moments(group: Codes, window: Codes, values: Floats, groups: int, windows: int) -> Moments:

@@ -115,7 +115,8 @@ def _queues(spans: SpanTable, queued: Rows, start: Rows) -> tuple[Rows, Rows]:
 
 def _delays(spans: SpanTable, waits: Rows, source: Rows, start: Rows) -> Rows:
     """From the end of sending to the start of processing; clocks that disagree make it 0."""
-    return np.maximum(start[waits] - start[source] - spans.duration_ns[source], 0)
+    delays: Rows = np.maximum(start[waits] - start[source] - spans.duration_ns[source], 0)
+    return delays
 
 
 def _unshared(spans: SpanTable, calls: Flags, start: Rows) -> Rows:
@@ -126,8 +127,7 @@ def _unshared(spans: SpanTable, calls: Flags, start: Rows) -> Rows:
     children = np.flatnonzero(spans.parent != NO_ROW)
     waiting, beside = _waiting(spans, calls)
     rows = np.concatenate((spans.parent[children], waiting))
-    taken = covered(rows, np.concatenate((children, beside)), start, spans.duration_ns)
-    return spans.duration_ns - taken
+    return spans.duration_ns - covered(rows, np.concatenate((children, beside)), start, spans.duration_ns)
 
 
 def _waiting(spans: SpanTable, calls: Flags) -> tuple[Rows, Rows]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evidence.case import Inquiry, within
 from evidence.findings import NotInvestigated
-from evidence.span_places import NO_ROW, Flags
+from evidence.span_places import NO_ROW, Flags, Rows
 from evidence.span_table import SpanTable
 from evidence.templates import operation_pattern
 
@@ -39,21 +39,31 @@ class Sample:
         return self.normal[self.spans.trace]
 
     @cached_property
-    def stratum(self) -> NDArray[np.int64]:
-        """By trace what kind of request it is: the first operation of another service below its root, or the root's.
+    def kind_rows(self) -> Rows:
+        """By trace the row that says what kind of request it is.
 
-        Only like is compared with like. The rarest kinds share the last number.
+        The root if roots have several operations; otherwise the first operation of another service below it, since
+        a gateway calls everything the same.
         """
         spans = self.spans
+        if len(np.unique(spans.operation[spans.root[self.window >= 0]])) > 1:
+            return spans.root
         above = np.maximum(spans.parent, 0)
         leaves = (spans.parent != NO_ROW) & (spans.service[above] != spans.service)
         first = spans.root.copy()
         rows = np.flatnonzero(leaves & (spans.service[above] == spans.service[spans.root][spans.trace]))[::-1]
         first[spans.trace[rows]] = rows
+        return first
+
+    @cached_property
+    def stratum(self) -> NDArray[np.int64]:
+        """By trace the number of its kind: only like is compared with like. The rarest kinds share the last number."""
+        spans, first = self.spans, self.kind_rows
         kind = spans.service[first].astype(np.int64) * len(spans.operations) + spans.operation[first]
         _, kind, count = np.unique(kind, return_inverse=True, return_counts=True)
         rank = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
-        return np.minimum(rank, MOST_STRATA - 1)[kind]
+        number: NDArray[np.int64] = np.minimum(rank, MOST_STRATA - 1)[kind]
+        return number
 
     @property
     def bad_count(self) -> int:

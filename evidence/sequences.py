@@ -92,13 +92,11 @@ def pairs(chosen: Sample, logs: LogTable | None) -> Pairs:
         owners, start, ends, _owner(spans.parent[calls], spans, caller), start[calls], event[calls], calls * 0 - 1
     )
     written = _stream(owners, start, ends, said.owner, said.at_ns, said.event, said.line)
-    streams = (called, written) if logs is not None else (called,)
-    return Pairs(
-        spans,
-        logs,
-        *(np.concatenate(columns) for columns in zip(*streams, strict=True)),
-        np.repeat([False, True][: len(streams)], [len(stream[0]) for stream in streams]),
-    )
+    if logs is None:
+        return Pairs(spans, logs, *called, written=np.zeros(len(called[0]), dtype=np.bool_))
+    owner, first, second, at, line = (np.concatenate(both) for both in zip(called, written, strict=True))
+    of_log = np.repeat([False, True], [len(called[0]), len(written[0])])
+    return Pairs(spans, logs, owner, first, second, at, line, of_log)
 
 
 def _stream(

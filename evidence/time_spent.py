@@ -4,63 +4,160 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evidence.blame import Added, Culprit, culprits
 from evidence.case import Inquiry
 from evidence.findings import Finding, Kind, Reference, Report, Subject, Suspicion
-from evidence.interning import Names
-from evidence.growth import growth
-from evidence.own_time import PLACES, QUEUE, WAY, OwnTime, Place, own_time
+from evidence.growth import Growth, growth
+from evidence.own_time import QUEUE, WAY, OwnTime, own_time
 from evidence.samples import Sample, sample
-from evidence.span_places import Rows
 from evidence.span_table import SpanTable
+from evidence.traffic_mix import mix_finding
+from evidence.wording import milliseconds, share, span_reference
 
 MS = 1e6
-# One-sided: of 200 accounts that did not change, one may seem to have grown.
-CONFIDENCE = 0.995
-MOST_FINDINGS = 8
+MOST_FINDINGS = 6
+# Added time is as likely the trouble as not when it is a tenth of what a request usually takes.
+NOTABLE = 0.1
+# Culprits that explain less than this share of a usual request's time are noise.
+LEAST_NOTABLE = 0.002
 
 
 @dataclass(frozen=True)
-class Account:
-    """One kind of time: what a service spends on an operation itself, on the way to a callee's, or waiting in a queue.
+class _Accounts:
+    """Kinds of time: by account its place and who spent it, how it grew, and how often a bad request pays it."""
 
-    `often` is how many times in a bad request; `added` (ms) how much longer each is on average, `surely` at least.
-    """
-
-    place: Place
-    caller: str
-    callee: str
-    operation: str
-    before: float
-    during: float
-    added: float
-    surely: float
-    often: float
-    rows: Rows
+    place: NDArray[np.int64]
+    caller: NDArray[np.int64]
+    callee: NDArray[np.int64]
+    operation: NDArray[np.int64]
+    grown: Growth
+    often: NDArray[np.float64]
+    # For each piece of time its account.
+    of: NDArray[np.int64]
 
 
 def investigate(inquiry: Inquiry, spans: SpanTable) -> Report:
+    """Findings by operation, best first, and the services that explain the added time."""
     chosen = sample(inquiry, spans)
     own = own_time(spans)
-    keys, accounts = _accounts(chosen, own)
-    found = culprits(accounts)
-    return Report((), _suspicions(found, own.services, chosen))
+    accounts = _accounts(chosen, own)
+    usual = float(np.median(spans.duration_ns[spans.root[chosen.normal]])) / MS
+    found = [one for one in culprits(_added(accounts)) if one.gain > LEAST_NOTABLE * usual]
+    total = max(sum(one.gain for one in found), _slowdown(chosen))
+    findings = [_finding(one, accounts, own, chosen, total, usual) for one in found[:MOST_FINDINGS]]
+    shifted = mix_finding(chosen, total)
+    return Report(
+        tuple(findings) + ((shifted,) if shifted else ()),
+        tuple(_suspicion(one, found[0].gain, accounts, own, chosen, usual) for one in found),
+    )
 
 
-def _accounts(chosen: Sample, own: OwnTime) -> tuple[Rows, list[Added]]:
-    services, operations = len(own.services), len(chosen.spans.operations)
+def _accounts(chosen: Sample, own: OwnTime) -> _Accounts:
+    services, operations = len(own.services), max(len(chosen.spans.operations), 1)
     key = ((own.place.astype(np.int64) * services + own.caller) * services + own.callee) * operations + own.operation
     keys, group = np.unique(key, return_inverse=True)
     window = chosen.window[chosen.spans.trace[own.row]]
     taken = window >= 0
     grown = growth(group[taken], window[taken], own.time_ns[taken] / MS, len(keys), chosen.windows)
-    each = grown.surely
-    caller, callee = keys // operations // services % services, keys // operations % services
-    often = grown.count_during / max(chosen.bad_count, 1)
-    return keys, [Added(int(caller[n]), int(callee[n]), float(each[n]), float(often[n]), n) for n in range(len(keys))]
+    rest, operation = np.divmod(keys, operations)
+    rest, callee = np.divmod(rest, services)
+    place, caller = np.divmod(rest, services)
+    return _Accounts(place, caller, callee, operation, grown, grown.count_during / max(chosen.bad_count, 1), group)
 
 
-def _suspicions(found: Sequence[Culprit], services: Names, chosen: Sample) -> tuple[Suspicion, ...]:
-    total = sum(one.gain for one in found)
-    return tuple(Suspicion(services[one.service], "dependency", one.gain / total) for one in found)
+def _added(accounts: _Accounts) -> list[Added]:
+    columns = (accounts.caller, accounts.callee, accounts.grown.surely, accounts.often)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [Added(caller, callee, each, often, key) for key, (caller, callee, each, often) in enumerate(rows)]
+
+
+def _slowdown(chosen: Sample) -> float:
+    """How much longer (ms) bad requests take than normal ones of the same kind."""
+    spans = chosen.spans
+    time = spans.duration_ns[spans.root] / MS
+    kinds = int(chosen.stratum.max()) + 1
+    normal = np.bincount(chosen.stratum[chosen.normal], minlength=kinds)
+    bad = np.bincount(chosen.stratum[chosen.bad], minlength=kinds)
+    both = (normal > 0) & (bad > 0)
+    before = np.bincount(chosen.stratum[chosen.normal], time[chosen.normal], kinds)[both] / normal[both]
+    during = np.bincount(chosen.stratum[chosen.bad], time[chosen.bad], kinds)[both]
+    return float((during - before * bad[both]).sum()) / max(int(bad[both].sum()), 1)
+
+
+def _suspicion(one: Culprit, most: float, accounts: _Accounts, own: OwnTime, chosen: Sample, usual: float) -> Suspicion:
+    account = one.keys[0]
+    return Suspicion(
+        service=own.services[one.service],
+        kind=_kind(one, accounts),
+        score=_likely(one.gain, usual) * one.gain / most,
+        operation=chosen.spans.operations[int(accounts.operation[account])],
+        resource=_resource(one, accounts),
+    )
+
+
+def _likely(gain: float, usual: float) -> float:
+    return gain / (gain + NOTABLE * max(usual, 0.1))
+
+
+def _kind(one: Culprit, accounts: _Accounts) -> Kind:
+    place = int(accounts.place[one.keys[0]])
+    if place == QUEUE:
+        return "queue"
+    return "dependency" if place == WAY else "resource"
+
+
+def _resource(one: Culprit, accounts: _Accounts) -> str:
+    """Only ways to it: the network. Time of its own, or of its calls as well: the processor."""
+    places = {int(accounts.place[key]) for key in one.keys}
+    calling = any(accounts.caller[key] == one.service != accounts.callee[key] for key in one.keys)
+    if places == {WAY} and not calling:
+        return "network"
+    return "" if QUEUE in places else "cpu"
+
+
+def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, total: float, usual: float) -> Finding:
+    key, grown = one.keys[0], accounts.grown
+    caller, callee = own.services[int(accounts.caller[key])], own.services[int(accounts.callee[key])]
+    operation = chosen.spans.operations[int(accounts.operation[key])]
+    before, during = float(grown.before[key]), float(grown.during[key])
+    part = min(one.gain / total, 1.0) if total > 0 else 0.0
+    statement = (
+        f"{_subject(int(accounts.place[key]), caller, callee, operation)} takes {milliseconds(during - before)} longer "
+        f"({milliseconds(before)} → {milliseconds(during)}); {own.services[one.service]} explains "
+        f"{share(part)} of the increase."
+    )
+    return Finding(
+        "spans",
+        statement,
+        score=part,
+        confidence=_likely(one.gain, usual),
+        subject=Subject(own.services[one.service], operation, resource=_resource(one, accounts)),
+        numbers={
+            "before_ms": round(before, 3),
+            "during_ms": round(during, 3),
+            "added_ms_per_request": round(one.gain, 3),
+            "share_of_increase": round(part, 4),
+            "calls_before": int(grown.count_before[key]),
+            "calls_during": int(grown.count_during[key]),
+            "caller": caller,
+            "callee": callee,
+            "place": ("itself", "way", "queue")[int(accounts.place[key])],
+        },
+        references=_slowest(accounts, own, chosen, key),
+    )
+
+
+def _subject(place: int, caller: str, callee: str, operation: str) -> str:
+    if place == WAY:
+        return f"The way from {caller} to {callee} ({operation})"
+    if place == QUEUE:
+        return f"Waiting in the queue from {caller} to {callee} ({operation})"
+    return f"{callee} {operation} itself"
+
+
+def _slowest(accounts: _Accounts, own: OwnTime, chosen: Sample, key: int) -> tuple[Reference, ...]:
+    pieces = np.flatnonzero((accounts.of == key) & chosen.bad_rows[own.row])
+    order: Sequence[int] = pieces[np.argsort(-own.time_ns[pieces], kind="stable")][:3].tolist()
+    return tuple(span_reference(chosen.spans, int(own.row[piece])) for piece in order)

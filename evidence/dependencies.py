@@ -1,0 +1,194 @@
+"""Who is failing? Errors, timeouts and repeats of calls by callee, and failures followed to where they began.
+
+Where nothing is marked as failed, missing calls tell: a request that stopped before a call that always followed.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence import departures
+from evidence.case import Inquiry
+from evidence.chance import believable, more
+from evidence.divergence import places
+from evidence.failures import Calls, calls, failures, timeouts
+from evidence.findings import Finding, Kind, Report, Subject, Suspicion
+from evidence.log_table import LogTable
+from evidence.own_time import OwnTime, own_time
+from evidence.samples import Sample, sample
+from evidence.sequences import pairs
+from evidence.span_table import CLIENT, CONSUMER, SpanTable
+from evidence.wording import share, span_reference
+
+FALSE_SHARE = 0.01
+MOST_FINDINGS = 5
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """A service at whose operation failures begin: in how many bad and normal requests, on which rows."""
+
+    service: int
+    operation: int
+    bad: int
+    normal: int
+    chance: float
+    rows: tuple[int, ...]
+    timeouts: int
+
+
+def investigate(inquiry: Inquiry, spans: SpanTable, logs: LogTable | None = None) -> Report:
+    """The logs, where given, tell which of several departures came first; then `logs` blames for them all."""
+    chosen = sample(inquiry, spans)
+    own = own_time(spans)
+    origins = _origins(chosen, own)
+    found = pairs(chosen, logs)
+    departed = [place for place in places(chosen, found) if place.rows]
+    stopped = [place for place in departed if not place.written]
+    findings = [_finding(one, chosen, own) for one in origins[:MOST_FINDINGS]]
+    findings += _rates(chosen, own, calls(spans, own))
+    findings += [
+        departures.finding(place, found, "dependencies", chosen.bad_count) for place in stopped[:MOST_FINDINGS]
+    ]
+    suspicions = [_suspicion(one, chosen, own) for one in origins]
+    if logs is None or not len(logs):
+        suspicions += departures.suspicions(departed, found)
+    return Report(tuple(findings), _merged(suspicions))
+
+
+def _merged(suspicions: Sequence[Suspicion]) -> tuple[Suspicion, ...]:
+    """Each service once, by its strongest suspicion."""
+    best: dict[str, Suspicion] = {}
+    for one in suspicions:
+        if one.service not in best or one.score > best[one.service].score:
+            best[one.service] = one
+    return tuple(sorted(best.values(), key=lambda one: (-one.score, one.service)))
+
+
+def _origins(chosen: Sample, own: OwnTime) -> list[_Origin]:
+    """The origins that are more frequent among bad requests than chance allows, the most frequent first."""
+    spans = chosen.spans
+    began = failures(spans, own, chosen.window[spans.trace] >= 0)
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, row in enumerate(began.row.tolist()):
+        groups[int(began.service[place]), int(own.operation[row])].append(place)
+    result = []
+    for (service, operation), members in groups.items():
+        rows = began.row[members]
+        bad = len(np.unique(spans.trace[rows[chosen.bad[spans.trace[rows]]]]))
+        normal = len(np.unique(spans.trace[rows[chosen.normal[spans.trace[rows]]]]))
+        chance = more(bad, chosen.bad_count, normal, chosen.normal_count)
+        shown = tuple(rows[chosen.bad[spans.trace[rows]]].tolist())
+        result.append(_Origin(service, operation, bad, normal, chance, shown, int(began.timeout[members].sum())))
+    adjusted = believable([one.chance for one in result])
+    kept = [one for one, chance in zip(result, adjusted, strict=True) if chance <= FALSE_SHARE]
+    return sorted(kept, key=lambda one: (-_excess(one, chosen), one.chance))
+
+
+def _excess(one: _Origin, chosen: Sample) -> float:
+    """The share of bad requests that fail here, beyond what normal ones do."""
+    return one.bad / chosen.bad_count - one.normal / chosen.normal_count
+
+
+def _suspicion(one: _Origin, chosen: Sample, own: OwnTime) -> Suspicion:
+    kind = _kind(one, chosen)
+    evidence = departures.MOST if one.chance <= 0 else min(-np.log(one.chance), departures.MOST)
+    score = float(min(_excess(one, chosen), 1.0) ** 0.5 * evidence / (evidence + departures.NOTABLE))
+    return Suspicion(own.services[one.service], kind, score, chosen.spans.operations[one.operation])
+
+
+def _kind(one: _Origin, chosen: Sample) -> Kind:
+    kinds = chosen.spans.kind[list(one.rows)]
+    if (kinds == CONSUMER).any():
+        return "queue"
+    return "dependency" if (kinds == CLIENT).any() else "code"
+
+
+def _finding(one: _Origin, chosen: Sample, own: OwnTime) -> Finding:
+    spans = chosen.spans
+    service, operation = own.services[one.service], spans.operations[one.operation]
+    problem = _problem(one, spans)
+    how = "time out" if one.timeouts * 2 > len(one.rows) + one.normal else "fail"
+    statement = (
+        f"{share(one.bad / chosen.bad_count)} of the bad requests {how} at {service} {operation}"
+        f"{f' ({problem})' if problem else ''}; of the normal ones {share(one.normal / chosen.normal_count)}."
+    )
+    return Finding(
+        "dependencies",
+        statement,
+        score=min(max(_excess(one, chosen), 0.0), 1.0),
+        confidence=1 - min(one.chance * 10, 0.5),
+        subject=Subject(service, operation),
+        numbers={
+            "bad_failed": one.bad,
+            "bad": chosen.bad_count,
+            "normal_failed": one.normal,
+            "normal": chosen.normal_count,
+            "problem": problem,
+            "chance": one.chance,
+        },
+        references=tuple(span_reference(spans, row) for row in one.rows[:3]),
+    )
+
+
+def _problem(one: _Origin, spans: SpanTable) -> str:
+    """What most of the failed spans say."""
+    codes = spans.problem[list(one.rows)]
+    codes = codes[codes > 0]
+    return spans.problems[int(np.bincount(codes).argmax())] if len(codes) else ""
+
+
+def _rates(chosen: Sample, own: OwnTime, made: Calls) -> list[Finding]:
+    """By caller and callee: how often calls fail, time out and are repeated, where more of them do than before."""
+    spans = chosen.spans
+    services = len(own.services)
+    edge = made.caller.astype(np.int64) * services + made.callee
+    trace = spans.trace[made.row]
+    failed, timed_out = spans.failed[made.row], timeouts(spans)[made.row]
+    edges, group = np.unique(edge, return_inverse=True)
+    of = {
+        name: [_count(group, flags & side[trace], len(edges)) for side in (chosen.normal, chosen.bad)]
+        for name, flags in {
+            "calls": np.ones(len(trace), dtype=np.bool_),
+            "failed": failed,
+            "timed_out": timed_out,
+            "repeated": made.repeated,
+        }.items()
+    }
+    found = []
+    for number in range(len(edges)):
+        counts = {name: (int(before[number]), int(during[number])) for name, (before, during) in of.items()}
+        chance = more(counts["failed"][1], counts["calls"][1], counts["failed"][0], counts["calls"][0])
+        if counts["calls"][0] and chance * len(edges) <= FALSE_SHARE:
+            caller, callee = divmod(int(edges[number]), services)
+            found.append(_rate(own.services[caller], own.services[callee], counts, chance))
+    return sorted(found, key=lambda one: -one.score)[:MOST_FINDINGS]
+
+
+def _count(group: NDArray[np.int64], flags: NDArray[np.bool_], groups: int) -> NDArray[np.int64]:
+    return np.bincount(group[flags], minlength=groups)
+
+
+def _rate(caller: str, callee: str, counts: dict[str, tuple[int, int]], chance: float) -> Finding:
+    rates = {
+        name: (before / max(counts["calls"][0], 1), during / max(counts["calls"][1], 1))
+        for name, (before, during) in counts.items()
+    }
+    name, word = ("timed_out", "times out") if rates["timed_out"][1] > rates["failed"][1] / 2 else ("failed", "fails")
+    again = f"; {share(rates['repeated'][1])} are repeats" if counts["repeated"][1] else ""
+    statement = (
+        f"{caller} → {callee} now {word} in {share(rates[name][1])} of the bad requests' calls "
+        f"(before: {share(rates[name][0])}){again}."
+    )
+    return Finding(
+        "dependencies",
+        statement,
+        score=min(max(rates["failed"][1] - rates["failed"][0], 0.0), 1.0),
+        confidence=1 - min(chance * 10, 0.5),
+        subject=Subject(callee),
+        numbers={"caller": caller, "callee": callee}
+        | {f"{name}_{when}": counts[name][side] for name in counts for side, when in enumerate(("before", "during"))},
+    )
