@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,16 @@ from evidence.count_table import NOT_KNOWN, Codes, CountTable, Floats
 
 type Places = NDArray[np.int64]
 
-# A combination's own rate in the baseline counts as much as what its values let expect once it has so many events.
-PRIOR_EVENTS = 20.0
-# A value's effect on the rate is believed once it has about so many bad events.
-PRIOR_BAD = 1.0
+# Rates of parts never vary so much that fewer bad events than this make one's own rate believable.
+LEAST_PRIOR = 1.0
 # Rates vary between times by more than chance in every system; at least by this intra-class correlation.
 LEAST_DISPERSION = 1e-4
 # Two or one bad events of a value among thousands say nothing: such values are not told apart.
 LEAST_BAD = 3
 MOST_LEAVES = 100_000
+# Effects of pairs of values are looked at for so many attributes, above that only those of single values.
+MOST_PAIRED = 8
+MOST_RATE = 0.95
 # Times of the baseline are left out when they are this many standard deviations, and this factor, above its quiet half.
 BURST_DEVIATIONS = 3.0
 BURST_FACTOR = 1.25
@@ -46,6 +48,19 @@ class Leaves:
     weight: Floats
     seen: tuple[int, ...]
 
+    def where(self, rows: Mask) -> Self:
+        """Only these combinations."""
+        return type(self)(
+            self.codes[rows],
+            self.bad_before[rows],
+            self.total_before[rows],
+            self.bad[rows],
+            self.total[rows],
+            self.rate[rows],
+            self.weight[rows],
+            self.seen,
+        )
+
     @property
     def expected(self) -> Floats:
         """Bad events that the incident's traffic would have had at the baseline's rates."""
@@ -66,9 +81,11 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
 
     bad_before, total_before = summed(before, counts.bad), summed(before, counts.total)
     usual = expected_rates(unique, bad_before, total_before)
-    rate = (bad_before + PRIOR_EVENTS * usual) / (total_before + PRIOR_EVENTS)
+    prior = _prior(bad_before, usual * total_before, total_before)
+    known = total_before + prior / usual
+    rate = np.minimum((bad_before + prior) / known, MOST_RATE)
     spread = _dispersion(counts, before, leaf, places, rate)
-    weight = 1 / (1 / (total_before + PRIOR_EVENTS) + spread)
+    weight = 1 / (1 / known + spread)
     seen = tuple(_count_known(counts.codes[now, column]) for column in range(codes.shape[1]))
     bad, total = summed(now, counts.bad), summed(now, counts.total)
     return Leaves(unique, bad_before, total_before, bad, total, rate, weight, seen)
@@ -77,19 +94,33 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
 def expected_rates(codes: Codes, bad: Floats, total: Floats) -> Floats:
     """The rate of each combination from the effects of its values and pairs of values, which multiply.
 
-    Iterative proportional fitting (Deming and Stephan 1940) with each effect drawn towards none by `PRIOR_BAD`. So a
+    Iterative proportional fitting (Deming and Stephan 1940), with each effect drawn towards none by `_prior`. So a
     combination that the baseline never saw is still expected to fail as its values do.
     """
     rate = np.full(len(total), (bad.sum() + 0.5) / (total.sum() + 1))
     columns = range(codes.shape[1])
     singles = [grouped(codes[:, [column]]) for column in columns]
-    pairs = [grouped(codes[:, pair]) for pair in combinations(columns, 2)] if len(columns) <= 8 else []
+    pairs = [grouped(codes[:, pair]) for pair in combinations(columns, 2)] if len(columns) <= MOST_PAIRED else []
     for groups in (singles, singles + pairs):
         for _ in range(4):
             for group in groups:
-                effect = (np.bincount(group, bad) + PRIOR_BAD) / (np.bincount(group, rate * total) + PRIOR_BAD)
-                rate = np.minimum(rate * effect[group], 0.95)
+                observed, expected = np.bincount(group, bad), np.bincount(group, rate * total)
+                prior = _prior(observed, expected, np.bincount(group, total))
+                rate = np.minimum(rate * ((observed + prior) / (expected + prior))[group], MOST_RATE)
     return rate
+
+
+def _prior(bad: Floats, expected: Floats, total: Floats) -> float:
+    """How many bad events a part needs before its own rate is believed as much as what is expected of it.
+
+    Empirical Bayes (Clayton and Kaldor 1987): many when the parts differ from what is expected by no more than chance,
+    few when they do. The factor by which a part's rate differs has the variance 1 / prior.
+    """
+    chance = expected * (1 - expected / np.maximum(total, 1e-9))
+    trust = 1 / (expected + 1)
+    variance = float((((bad - expected) ** 2 - chance) * trust).sum() / max(float((expected**2 * trust).sum()), 1e-9))
+    most = max(float(bad.sum()), LEAST_PRIOR)
+    return min(max(1 / variance, LEAST_PRIOR), most) if variance > 0 else most
 
 
 def grouped(codes: Codes) -> Places:
@@ -171,8 +202,8 @@ def _dispersion(counts: CountTable, rows: Mask, leaf: Places, places: Places, ra
     bad, total = np.bincount(cells, counts.bad[rows]), np.bincount(cells, counts.total[rows])
     usual = np.zeros(len(total))
     usual[cells] = rate[leaf[rows]]
-    many = total > 1
-    chance = (total * usual * (1 - usual))[many]
-    excess = ((bad - total * usual)[many] ** 2 - chance) / np.maximum(chance, 1e-9)
-    freedom = float((total[many] - 1).sum())
-    return max(float(excess.sum()) / freedom, LEAST_DISPERSION) if freedom > 0 else LEAST_DISPERSION
+    chance = total * usual * (1 - usual)
+    trust = 1 / (chance + 1)
+    excess = float((((bad - total * usual) ** 2 - chance) * trust).sum())
+    most = float((chance * np.maximum(total - 1, 0) * trust).sum())
+    return max(excess / most, LEAST_DISPERSION) if most > 0 else LEAST_DISPERSION
