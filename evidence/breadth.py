@@ -84,8 +84,8 @@ def _widespread(counts: CountTable, parts: Leaves, words: Words) -> Finding:
     rate, usual = float(parts.bad.sum() / parts.total.sum()), float(parts.expected.sum() / parts.total.sum())
     names = [name for name, seen in zip(counts.attributes, parts.seen, strict=True) if seen > 1]
     statement = (
-        f"Widespread: no part stands out. {percent(rate)} of the requests {words.fail}, {percent(usual)} would be usual; "
-        f"of {large} values of {', '.join(names) or 'any attribute'} with enough traffic to tell, {hit} are hit."
+        f"Widespread: no part stands out. {percent(rate)} of the requests {words.fail}, {percent(usual)} would be "
+        f"usual; of {large} values of {', '.join(names) or 'any attribute'} with enough traffic to tell, {hit} are hit."
     )
     numbers: dict[str, Number] = {
         "widespread": True,
@@ -202,8 +202,8 @@ def _entity(now: CountTable, place: int, usual: float, words: Words) -> Finding 
     by_chance = float(_chance_of_more(usual * total[total > 0]).mean())
     which = ": " + ", ".join(now.values[place][code] for code in hit) if len(hit) <= 2 else ""
     statement = (
-        f"{len(hit)} of {seen} {ENTITIES[name]}s ({percent(len(hit) / seen)}, by chance {percent(by_chance)}) have more "
-        f"{words.bad} requests than usual{which}."
+        f"{len(hit)} of {seen} {ENTITIES[name]}s ({percent(len(hit) / seen)}, by chance {percent(by_chance)}) have "
+        f"more {words.bad} requests than usual{which}."
     )
     numbers: dict[str, Number] = {
         "attribute": name,
@@ -223,4 +223,5 @@ def _chance_of_more(usual: Floats) -> Floats:
     for count in range(int(least.max(initial=0))):
         below += np.where(count < least, term, 0.0)
         term = term * few / (count + 1)
-    return np.maximum(1 - below, 0.0)
+    chance: Floats = np.maximum(1 - below, 0.0)
+    return chance

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.telemetry import NANOSECONDS, to_ns
+from connectors.telemetry import to_ns
 from evidence.case import Interval, Mask, within
 from evidence.count_table import NOT_KNOWN, Codes, CountTable, Floats
 
@@ -26,6 +26,9 @@ MOST_LEAVES = 100_000
 # Effects of pairs of values are looked at for so many attributes, above that only those of single values.
 MOST_PAIRED = 8
 MOST_RATE = 0.95
+LONGEST_BUCKET = timedelta(minutes=1)
+# Fewer bad events in a piece of the baseline cannot tell a burst from chance.
+BUCKET_BAD = 10
 # Times of the baseline are left out when they are this many standard deviations, and this factor, above its quiet half.
 BURST_DEVIATIONS = 3.0
 BURST_FACTOR = 1.25
@@ -72,7 +75,9 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
     now = incident.covers(counts.time_ns)
     before = within(baseline, counts.time_ns) & ~now
     places = _buckets(counts, baseline, before, incident.length)
-    before &= _quiet(counts, places, before)
+    before = np.logical_or.reduce(
+        [_quiet(counts, places, interval.covers(counts.time_ns) & before) for interval in baseline]
+    )
     codes = _foldable(counts, now | before, now)
     unique, leaf = _unique(codes)
 
@@ -159,8 +164,13 @@ def _count_known(column: NDArray[np.int32]) -> int:
 
 
 def _buckets(counts: CountTable, baseline: Sequence[Interval], rows: Mask, length: timedelta) -> Places:
-    """Numbers the pieces of the baseline, each as long as the incident, and says in which one each row lies."""
-    step = max(length // timedelta(microseconds=1) * 1000, NANOSECONDS)
+    """Numbers the pieces of the baseline and says in which one each row lies.
+
+    A piece is as long as the incident and at most a minute, but long enough for `BUCKET_BAD` bad events.
+    """
+    whole = sum((interval.length for interval in baseline), timedelta())
+    enough = whole * BUCKET_BAD / max(float(counts.bad[rows].sum()), BUCKET_BAD)
+    step = max(min(length, LONGEST_BUCKET), enough) // timedelta(microseconds=1) * 1000
     places = np.full(len(counts), -1, dtype=np.int64)
     for index, interval in enumerate(baseline):
         inside = interval.covers(counts.time_ns) & rows & (places < 0)
@@ -171,25 +181,25 @@ def _buckets(counts: CountTable, baseline: Sequence[Interval], rows: Mask, lengt
 
 
 def _quiet(counts: CountTable, places: Places, rows: Mask) -> Mask:
-    """Which rows of the baseline are normal: those outside earlier bursts of bad events.
+    """Which rows of one window of the baseline are normal: those outside earlier bursts of bad events.
 
     What fails now has often failed before, for a minute or two. Such a baseline would make the fault look usual, so
-    buckets are taken from the quietest on, the quieter half always, and the others while they agree with those taken.
+    pieces are taken from the quietest on, the quieter half always, and the others while they agree with those taken.
     """
-    bad, total = (np.bincount(places[rows], numbers[rows]) for numbers in (counts.bad, counts.total))
+    found, place_of = np.unique(places[rows], return_inverse=True)
+    bad, total = (np.bincount(place_of, numbers[rows], len(found)) for numbers in (counts.bad, counts.total))
     order = np.argsort(bad / np.maximum(total, 1e-9), kind="stable")
     half = max((len(order) + 1) // 2, min(3, len(order)))
     kept_bad, kept_total = bad[order[:half]].sum(), total[order[:half]].sum()
-    taken = list(order[:half])
+    taken = half
     for place in order[half:]:
-        usual = (kept_bad + 1) / (kept_total + 2)
-        expected = usual * total[place]
+        expected = (kept_bad + 1) / (kept_total + 2) * total[place]
         noise = math.sqrt(expected * (1 + total[place] / max(kept_total, 1)))
         if bad[place] > expected * BURST_FACTOR and bad[place] > expected + BURST_DEVIATIONS * noise:
             break
-        taken.append(place)
+        taken += 1
         kept_bad, kept_total = kept_bad + bad[place], kept_total + total[place]
-    quiet: Mask = np.isin(places, taken)
+    quiet: Mask = rows & np.isin(places, found[order[:taken]])
     return quiet
 
 
