@@ -1,4 +1,4 @@
-"""Is it widespread or isolated? How many parts, users, tenants and instances are hit, and whether the mix has changed."""
+"""Is it widespread or isolated? How many parts, users, tenants and instances are hit; whether the mix has changed."""
 
 import math
 from dataclasses import dataclass
@@ -41,12 +41,16 @@ ENTITIES = {
     "tenant_id": "tenant",
     **INSTANCES,
 }
+# What is said instead of a segment scores at least this.
+LEAST_SCORE = 0.2
 # Fewer additional bad events cannot show that every part is hit alike.
 LEAST_WIDESPREAD = 20
 # A value has enough traffic to say whether it is hit when so many additional bad events would be due to it.
 LEAST_DUE = 5
 # More bad events than this many standard deviations above what is usual are more than usual.
 DEVIATIONS = 2.0
+# From so many bad events on, that chance no longer depends on how many there are.
+MANY = 50.0
 # The whole traffic's rate has to move further than this before the mix is held against it.
 MIX_DEVIATIONS = 3.0
 
@@ -69,11 +73,10 @@ def spread(counts: CountTable, parts: Leaves, rise: float, words: Words) -> list
             f"requests, {expected:.1f} would be usual."
         )
         return [Finding("segments", statement, score=LEAST_SCORE, confidence=0.5, numbers=numbers)]
-    statement = f"No part of the traffic has more {words.bad} requests than usual ({bad:.0f}; {expected:.1f} would be)."
+    statement = (
+        f"No part of the traffic has more {words.bad} requests than usual ({bad:.0f}, usual are {expected:.1f})."
+    )
     return [Finding("segments", statement, score=0.0, confidence=0.8, numbers=numbers, fine=True)]
-
-
-LEAST_SCORE = 0.2
 
 
 def _widespread(counts: CountTable, parts: Leaves, words: Words) -> Finding:
@@ -81,8 +84,8 @@ def _widespread(counts: CountTable, parts: Leaves, words: Words) -> Finding:
     rate, usual = float(parts.bad.sum() / parts.total.sum()), float(parts.expected.sum() / parts.total.sum())
     names = [name for name, seen in zip(counts.attributes, parts.seen, strict=True) if seen > 1]
     statement = (
-        f"Widespread: no part stands out. {percent(rate)} of the requests {words.fail}, {percent(usual)} would be usual; "
-        f"of {large} values of {', '.join(names) or 'any attribute'} with enough traffic to tell, {hit} are hit."
+        f"Widespread: no part stands out. {percent(rate)} of the requests {words.fail}, {percent(usual)} would be "
+        f"usual; of {large} values of {', '.join(names) or 'any attribute'} with enough traffic to tell, {hit} are hit."
     )
     numbers: dict[str, Number] = {
         "widespread": True,
@@ -196,10 +199,29 @@ def _entity(now: CountTable, place: int, usual: float, words: Words) -> Finding 
     hit = np.flatnonzero(_more_than_usual(bad, usual * total))
     if seen < 2 or not len(hit):
         return None
+    by_chance = float(_chance_of_more(usual * total[total > 0]).mean())
     which = ": " + ", ".join(now.values[place][code] for code in hit) if len(hit) <= 2 else ""
     statement = (
-        f"{len(hit)} of {seen} {ENTITIES[name]}s ({percent(len(hit) / seen)}) have more {words.bad} requests than "
-        f"usual{which}."
+        f"{len(hit)} of {seen} {ENTITIES[name]}s ({percent(len(hit) / seen)}, by chance {percent(by_chance)}) have "
+        f"more {words.bad} requests than usual{which}."
     )
-    numbers: dict[str, Number] = {"attribute": name, "hit": len(hit), "seen": seen, "share_hit": len(hit) / seen}
+    numbers: dict[str, Number] = {
+        "attribute": name,
+        "hit": len(hit),
+        "seen": seen,
+        "share_hit": len(hit) / seen,
+        "share_hit_by_chance": by_chance,
+    }
     return Finding("segments", statement, score=0.15, confidence=0.8, numbers=numbers)
+
+
+def _chance_of_more(usual: Floats) -> Floats:
+    """How likely each one has more bad events than usual by chance (Poisson; far above zero, normal)."""
+    few = np.minimum(usual, MANY)
+    least = np.floor(few + DEVIATIONS * np.sqrt(few)) + 1
+    term, below = np.exp(-few), np.zeros_like(few)
+    for count in range(int(least.max(initial=0))):
+        below += np.where(count < least, term, 0.0)
+        term = term * few / (count + 1)
+    chance: Floats = np.maximum(1 - below, 0.0)
+    return chance

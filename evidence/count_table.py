@@ -63,43 +63,42 @@ class Request:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Column:
+class _Column(dict[str, int]):
     """Gives each value of an attribute a number, in the order in which they come."""
 
     def __init__(self) -> None:
-        self._code: dict[str, int] = {"": NOT_KNOWN}
+        super().__init__({"": NOT_KNOWN})
+
+    def __missing__(self, text: str) -> int:
+        self[text] = code = len(self) - 1
+        return code
 
     def codes(self, texts: Sequence[str]) -> Codes:
-        code = self._code
-        for text in dict.fromkeys(texts):
-            code.setdefault(text, len(code) - 1)
-        return np.fromiter((code[text] for text in texts), dtype=np.int32, count=len(texts))
+        return np.fromiter(map(self.__getitem__, texts), dtype=np.int32, count=len(texts))
 
     @property
-    def values(self) -> tuple[str, ...]:
-        return tuple(islice(self._code, 1, None))
+    def names(self) -> tuple[str, ...]:
+        return tuple(islice(self, 1, None))
 
 
-class _Clock:
-    """Reads RFC 3339 times, each different one once."""
+class _Clock(dict[str, int]):
+    """Reads RFC 3339 times, each different one once; `UNREADABLE` for what is none."""
 
-    UNREADABLE = np.iinfo(np.int64).min
+    UNREADABLE = int(np.iinfo(np.int64).min)
 
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def ns(self, text: str) -> int:
-        known = self._known.get(text)
-        if known is None:
-            known = self._known[text] = self._parsed(text)
-        return known
+    def __missing__(self, text: str) -> int:
+        self[text] = parsed = self._parsed(text)
+        return parsed
 
     def _parsed(self, text: str) -> int:
         try:
             moment = datetime.fromisoformat(_FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
         except ValueError:
-            return int(self.UNREADABLE)
-        return int(self.UNREADABLE) if moment.tzinfo is None else to_ns(moment)
+            return self.UNREADABLE
+        return self.UNREADABLE if moment.tzinfo is None else to_ns(moment)
+
+    def times(self, texts: Sequence[str]) -> Times:
+        return np.fromiter(map(self.__getitem__, texts), dtype=np.int64, count=len(texts))
 
 
 def of_requests(requests: Iterable[Request]) -> CountTable:
@@ -117,7 +116,7 @@ def of_requests(requests: Iterable[Request]) -> CountTable:
         np.ones(len(rows)),
         _matrix(coded, len(rows)),
         names,
-        tuple(column.values for column in columns),
+        tuple(column.names for column in columns),
     )
 
 
@@ -142,7 +141,7 @@ def read(file: Iterable[str]) -> CountTable:
     clock = _Clock()
     parts = [_part(chunk, header, places, columns, clock) for chunk in _chunks(rows)]
     whole = _joined(parts, len(places))
-    values = tuple(column.values for column in columns)
+    values = tuple(column.names for column in columns)
     return CountTable(*whole, tuple(header[place] for place in places), values, sum(part.skipped for part in parts))
 
 
@@ -163,7 +162,7 @@ def _part(
     clock: _Clock,
 ) -> _Part:
     texts = list(zip(*rows, strict=True))
-    times = np.array([clock.ns(text) for text in texts[header.index("time")]], dtype=np.int64)
+    times = clock.times(texts[header.index("time")])
     bad, total = (_numbers(texts[header.index(name)]) for name in ("bad", "total"))
     usable = (times != _Clock.UNREADABLE) & (bad >= 0) & (bad <= total) & np.isfinite(total)
     codes = _matrix([column.codes(texts[place]) for place, column in zip(places, columns, strict=True)], len(rows))
@@ -173,10 +172,11 @@ def _part(
 def _chunks(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
     """Rows in lots, all as long as the longest (a line that is cut off lacks its last columns)."""
     while chunk := list(islice(rows, CHUNK)):
-        width = max(len(row) for row in chunk)
-        filled = [row if len(row) == width else row + [""] * (width - len(row)) for row in chunk if row]
-        if filled:
-            yield filled
+        widths = set(map(len, chunk))
+        if len(widths) > 1:
+            chunk = [row + [""] * (max(widths) - len(row)) for row in chunk if row]
+        if chunk and chunk[0]:
+            yield chunk
 
 
 def _numbers(texts: Sequence[str]) -> Floats:

@@ -5,25 +5,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.telemetry import NANOSECONDS, to_ns
+from connectors.telemetry import to_ns
 from evidence.case import Interval, Mask, within
 from evidence.count_table import NOT_KNOWN, Codes, CountTable, Floats
 
 type Places = NDArray[np.int64]
 
-# A combination's own rate in the baseline counts as much as what its values let expect once it has so many events.
-PRIOR_EVENTS = 20.0
-# A value's effect on the rate is believed once it has about so many bad events.
-PRIOR_BAD = 1.0
+# Rates of parts never vary so much that fewer bad events than this make one's own rate believable.
+LEAST_PRIOR = 1.0
 # Rates vary between times by more than chance in every system; at least by this intra-class correlation.
 LEAST_DISPERSION = 1e-4
 # Two or one bad events of a value among thousands say nothing: such values are not told apart.
 LEAST_BAD = 3
 MOST_LEAVES = 100_000
+# Effects of pairs of values are looked at for so many attributes, above that only those of single values.
+MOST_PAIRED = 8
+MOST_RATE = 0.95
+LONGEST_BUCKET = timedelta(minutes=1)
+# Fewer bad events in a piece of the baseline cannot tell a burst from chance.
+BUCKET_BAD = 10
 # Times of the baseline are left out when they are this many standard deviations, and this factor, above its quiet half.
 BURST_DEVIATIONS = 3.0
 BURST_FACTOR = 1.25
@@ -46,6 +51,19 @@ class Leaves:
     weight: Floats
     seen: tuple[int, ...]
 
+    def where(self, rows: Mask) -> Self:
+        """Only these combinations."""
+        return type(self)(
+            self.codes[rows],
+            self.bad_before[rows],
+            self.total_before[rows],
+            self.bad[rows],
+            self.total[rows],
+            self.rate[rows],
+            self.weight[rows],
+            self.seen,
+        )
+
     @property
     def expected(self) -> Floats:
         """Bad events that the incident's traffic would have had at the baseline's rates."""
@@ -57,7 +75,9 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
     now = incident.covers(counts.time_ns)
     before = within(baseline, counts.time_ns) & ~now
     places = _buckets(counts, baseline, before, incident.length)
-    before &= _quiet(counts, places, before)
+    before = np.logical_or.reduce(
+        [_quiet(counts, places, interval.covers(counts.time_ns) & before) for interval in baseline]
+    )
     codes = _foldable(counts, now | before, now)
     unique, leaf = _unique(codes)
 
@@ -66,9 +86,11 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
 
     bad_before, total_before = summed(before, counts.bad), summed(before, counts.total)
     usual = expected_rates(unique, bad_before, total_before)
-    rate = (bad_before + PRIOR_EVENTS * usual) / (total_before + PRIOR_EVENTS)
+    prior = _prior(bad_before, usual * total_before, total_before)
+    known = total_before + prior / usual
+    rate = np.minimum((bad_before + prior) / known, MOST_RATE)
     spread = _dispersion(counts, before, leaf, places, rate)
-    weight = 1 / (1 / (total_before + PRIOR_EVENTS) + spread)
+    weight = 1 / (1 / known + spread)
     seen = tuple(_count_known(counts.codes[now, column]) for column in range(codes.shape[1]))
     bad, total = summed(now, counts.bad), summed(now, counts.total)
     return Leaves(unique, bad_before, total_before, bad, total, rate, weight, seen)
@@ -77,19 +99,33 @@ def leaves(counts: CountTable, baseline: Sequence[Interval], incident: Interval)
 def expected_rates(codes: Codes, bad: Floats, total: Floats) -> Floats:
     """The rate of each combination from the effects of its values and pairs of values, which multiply.
 
-    Iterative proportional fitting (Deming and Stephan 1940) with each effect drawn towards none by `PRIOR_BAD`. So a
+    Iterative proportional fitting (Deming and Stephan 1940), with each effect drawn towards none by `_prior`. So a
     combination that the baseline never saw is still expected to fail as its values do.
     """
     rate = np.full(len(total), (bad.sum() + 0.5) / (total.sum() + 1))
     columns = range(codes.shape[1])
     singles = [grouped(codes[:, [column]]) for column in columns]
-    pairs = [grouped(codes[:, pair]) for pair in combinations(columns, 2)] if len(columns) <= 8 else []
+    pairs = [grouped(codes[:, pair]) for pair in combinations(columns, 2)] if len(columns) <= MOST_PAIRED else []
     for groups in (singles, singles + pairs):
         for _ in range(4):
             for group in groups:
-                effect = (np.bincount(group, bad) + PRIOR_BAD) / (np.bincount(group, rate * total) + PRIOR_BAD)
-                rate = np.minimum(rate * effect[group], 0.95)
+                observed, expected = np.bincount(group, bad), np.bincount(group, rate * total)
+                prior = _prior(observed, expected, np.bincount(group, total))
+                rate = np.minimum(rate * ((observed + prior) / (expected + prior))[group], MOST_RATE)
     return rate
+
+
+def _prior(bad: Floats, expected: Floats, total: Floats) -> float:
+    """How many bad events a part needs before its own rate is believed as much as what is expected of it.
+
+    Empirical Bayes (Clayton and Kaldor 1987): many when the parts differ from what is expected by no more than chance,
+    few when they do. The factor by which a part's rate differs has the variance 1 / prior.
+    """
+    chance = expected * (1 - expected / np.maximum(total, 1e-9))
+    trust = 1 / (expected + 1)
+    variance = float((((bad - expected) ** 2 - chance) * trust).sum() / max(float((expected**2 * trust).sum()), 1e-9))
+    most = max(float(bad.sum()), LEAST_PRIOR)
+    return min(max(1 / variance, LEAST_PRIOR), most) if variance > 0 else most
 
 
 def grouped(codes: Codes) -> Places:
@@ -128,8 +164,13 @@ def _count_known(column: NDArray[np.int32]) -> int:
 
 
 def _buckets(counts: CountTable, baseline: Sequence[Interval], rows: Mask, length: timedelta) -> Places:
-    """Numbers the pieces of the baseline, each as long as the incident, and says in which one each row lies."""
-    step = max(length // timedelta(microseconds=1) * 1000, NANOSECONDS)
+    """Numbers the pieces of the baseline and says in which one each row lies.
+
+    A piece is as long as the incident and at most a minute, but long enough for `BUCKET_BAD` bad events.
+    """
+    whole = sum((interval.length for interval in baseline), timedelta())
+    enough = whole * BUCKET_BAD / max(float(counts.bad[rows].sum()), BUCKET_BAD)
+    step = max(min(length, LONGEST_BUCKET), enough) // timedelta(microseconds=1) * 1000
     places = np.full(len(counts), -1, dtype=np.int64)
     for index, interval in enumerate(baseline):
         inside = interval.covers(counts.time_ns) & rows & (places < 0)
@@ -140,25 +181,25 @@ def _buckets(counts: CountTable, baseline: Sequence[Interval], rows: Mask, lengt
 
 
 def _quiet(counts: CountTable, places: Places, rows: Mask) -> Mask:
-    """Which rows of the baseline are normal: those outside earlier bursts of bad events.
+    """Which rows of one window of the baseline are normal: those outside earlier bursts of bad events.
 
     What fails now has often failed before, for a minute or two. Such a baseline would make the fault look usual, so
-    buckets are taken from the quietest on, the quieter half always, and the others while they agree with those taken.
+    pieces are taken from the quietest on, the quieter half always, and the others while they agree with those taken.
     """
-    bad, total = (np.bincount(places[rows], numbers[rows]) for numbers in (counts.bad, counts.total))
+    found, place_of = np.unique(places[rows], return_inverse=True)
+    bad, total = (np.bincount(place_of, numbers[rows], len(found)) for numbers in (counts.bad, counts.total))
     order = np.argsort(bad / np.maximum(total, 1e-9), kind="stable")
     half = max((len(order) + 1) // 2, min(3, len(order)))
     kept_bad, kept_total = bad[order[:half]].sum(), total[order[:half]].sum()
-    taken = list(order[:half])
+    taken = half
     for place in order[half:]:
-        usual = (kept_bad + 1) / (kept_total + 2)
-        expected = usual * total[place]
+        expected = (kept_bad + 1) / (kept_total + 2) * total[place]
         noise = math.sqrt(expected * (1 + total[place] / max(kept_total, 1)))
         if bad[place] > expected * BURST_FACTOR and bad[place] > expected + BURST_DEVIATIONS * noise:
             break
-        taken.append(place)
+        taken += 1
         kept_bad, kept_total = kept_bad + bad[place], kept_total + total[place]
-    quiet: Mask = np.isin(places, taken)
+    quiet: Mask = rows & np.isin(places, found[order[:taken]])
     return quiet
 
 
@@ -171,8 +212,8 @@ def _dispersion(counts: CountTable, rows: Mask, leaf: Places, places: Places, ra
     bad, total = np.bincount(cells, counts.bad[rows]), np.bincount(cells, counts.total[rows])
     usual = np.zeros(len(total))
     usual[cells] = rate[leaf[rows]]
-    many = total > 1
-    chance = (total * usual * (1 - usual))[many]
-    excess = ((bad - total * usual)[many] ** 2 - chance) / np.maximum(chance, 1e-9)
-    freedom = float((total[many] - 1).sum())
-    return max(float(excess.sum()) / freedom, LEAST_DISPERSION) if freedom > 0 else LEAST_DISPERSION
+    chance = total * usual * (1 - usual)
+    trust = 1 / (chance + 1)
+    excess = float((((bad - total * usual) ** 2 - chance) * trust).sum())
+    most = float((chance * np.maximum(total - 1, 0) * trust).sum())
+    return max(excess / most, LEAST_DISPERSION) if most > 0 else LEAST_DISPERSION

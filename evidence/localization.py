@@ -8,7 +8,7 @@ no) share δ₀ does. All leaves of a segment are hit alike, up to a factor, so 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Self
 
@@ -33,9 +33,10 @@ MOST_SEGMENTS = 4
 LEAST_EVIDENCE = 3.0
 # … and is worth naming when it holds at least this part of all additional bad events.
 LEAST_PART = 0.05
+ABOUT_AS_WELL = 0.8
 # How much is looked at in detail: pairs of so many attributes, triples of so many, cells of the tables of likelihoods.
 PAIRED, TRIPLED = 16, 8
-MOST_CELLS = 40_000_000
+MOST_CELLS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,13 @@ class Candidate:
     conditions: Mapping[int, int]
     members: Mask
     evidence: float
+
+    def among(self, leaves: Leaves) -> Self:
+        """The same conjunction and its members among other leaves."""
+        members = np.ones(len(leaves.codes), dtype=np.bool_)
+        for place, code in self.conditions.items():
+            members &= leaves.codes[:, place] == code
+        return replace(self, members=members)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,15 +110,23 @@ def localize(leaves: Leaves, most_ranked: int = 20) -> Localization:
 
     Each further one explains what those before it leave.
     """
+    everything, leaves = leaves, leaves.where(leaves.total > 0)
     tables = _Tables.of(leaves)
     cuboids = _promising(leaves, tables)
     ranked = _ranked(leaves, tables, cuboids, [], most_ranked)
     chosen: list[Candidate] = []
     found = ranked
-    while found and len(chosen) < MOST_SEGMENTS and _stands_out(leaves, chosen, found[0]):
-        chosen.append(found[0])
-        found = _ranked(leaves, tables, cuboids, chosen, 1)
-    return Localization(tuple(chosen), tuple(ranked), tables.rise())
+    while len(chosen) < MOST_SEGMENTS and (best := _outstanding(leaves, chosen, found)):
+        chosen.append(best)
+        found = _ranked(leaves, tables, cuboids, chosen, most_ranked)
+    segments, others = (tuple(candidate.among(everything) for candidate in found) for found in (chosen, ranked))
+    return Localization(segments, others, tables.rise())
+
+
+def _outstanding(leaves: Leaves, chosen: Sequence[Candidate], ranked: Sequence[Candidate]) -> Candidate | None:
+    """The first that stands out, of those that explain the counts about as well as the best."""
+    near = [candidate for candidate in ranked if candidate.evidence >= ABOUT_AS_WELL * ranked[0].evidence]
+    return next((candidate for candidate in near if _stands_out(leaves, chosen, candidate)), None)
 
 
 def _stands_out(leaves: Leaves, chosen: Sequence[Candidate], candidate: Candidate) -> bool:
@@ -207,9 +223,7 @@ def _ranked(
     leaves: Leaves, tables: _Tables, cuboids: Sequence[_Cuboid], chosen: Sequence[Candidate], most: int
 ) -> list[Candidate]:
     """The best segments to add to those chosen, which keep the leaves they have."""
-    free = (
-        ~np.logical_or.reduce([candidate.members for candidate in chosen]) if chosen else np.ones(len(leaves.bad), bool)
-    )
+    free = ~_covered(leaves, chosen)
     backgrounds = [_Background.of(table, free, chosen) for table in tables.alike]
     scored = [
         (evidence, cuboid, group)

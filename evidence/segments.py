@@ -108,8 +108,8 @@ def _finding(counts: CountTable, parts: Leaves, found: Localization, candidate: 
 
 
 def _same(other: Candidate, candidate: Candidate) -> bool:
-    """Whether both select just the same requests, such as a region and the only datacenter it has."""
-    return np.array_equal(other.members, candidate.members)
+    """Whether another conjunction selects just the same requests, such as the only datacenter of a region."""
+    return other.conditions != candidate.conditions and np.array_equal(other.members, candidate.members)
 
 
 def _confidence(found: Localization, candidate: Candidate) -> float:
