@@ -8,7 +8,7 @@ import numpy as np
 
 from connectors.telemetry import from_ns, to_ns
 from evidence import quantities
-from evidence.blame import CallGraph, Trouble, call_graph
+from evidence.blame import CAUSED, CallGraph, bayes_factor, call_graph
 from evidence.case import Change, Inquiry
 from evidence.findings import Finding, NotInvestigated, Number, Reference, Report, Subject, Suspicion
 from evidence.onset import step
@@ -32,6 +32,10 @@ UNDER = 0.3
 MOST_LIFT = 20.0
 # What a difference between pods in the other role counts, as in the metrics of services.
 OTHER_ROLE = 0.5
+# How often a change that does harm shows between the pods with and without it, and in its service as a whole.
+SHOWN_BY_PODS, SHOWN_BY_SERVICE = 0.8, 0.5
+# What a service that fares worse than before counts at most, when no pods without the change tell that it would not.
+MOST_UNCONTROLLED = 10.0
 # Changes are blamed when together they are that likely the cause.
 EVIDENT = 0.2
 # Changes less likely than this are told as what was looked at and is fine.
@@ -178,14 +182,22 @@ def _lift(seen: VersionSeen | None) -> float:
 
 
 def _moved(rolled: Rollout | None, scene: _Scene) -> float:
-    """How much more likely the pods' metrics are when the change did something, the flow's kind of trouble first."""
+    """How much more likely the metrics are when the change did something, the flow's kind of trouble first.
+
+    Pods beside each other say it for and against. Before and after only say that it began then, which where it is
+    wrong says already.
+    """
     if rolled is None or not rolled.effects:
         return 1.0
     main = rolled.chance(scene.role)
     side = rolled.chance("latency" if scene.role == "errors" else "errors")
-    factors = [Trouble(main).factor if main is not None else 1.0]
-    factors.append(max(Trouble(side).factor, 1.0) ** OTHER_ROLE if side is not None else 1.0)
-    return float(np.prod(factors))
+    factor = 1.0 if main is None else _seen_in(main, SHOWN_BY_PODS if rolled.unchanged else SHOWN_BY_SERVICE)
+    support = 1.0 if side is None else max(_seen_in(side, SHOWN_BY_PODS), 1.0) ** OTHER_ROLE
+    return factor * support if rolled.unchanged else min((factor * support) ** 0.5, MOST_UNCONTROLLED)
+
+
+def _seen_in(chance: float, shown: float) -> float:
+    return shown * bayes_factor(chance, CAUSED) + 1 - shown
 
 
 def _scored(judged: Sequence[Judged], scene: _Scene) -> list[Judged]:
