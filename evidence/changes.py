@@ -10,6 +10,7 @@ from connectors.telemetry import from_ns, to_ns
 from evidence import quantities
 from evidence.blame import CAUSED, CallGraph, bayes_factor, call_graph
 from evidence.case import Change, Inquiry
+from evidence.deviation import together
 from evidence.findings import Finding, NotInvestigated, Number, Reference, Report, Subject, Suspicion
 from evidence.onset import step
 from evidence.rollout import Effect, Rollout, rollout
@@ -26,6 +27,8 @@ FADES_AFTER = timedelta(minutes=30)
 LATE = timedelta(minutes=1)
 # A change far from what is blamed may still do it by ways that nobody measured.
 LEAST_SCOPE = 0.02
+# What a change counts whose service nobody measures, or that names none, as a flag of the whole system.
+ELSEWHERE = 0.1
 # What a service under the one that is blamed counts of it.
 UNDER = 0.3
 # A version's share of bad requests over its share of all says at most this much, as few requests prove little.
@@ -36,6 +39,8 @@ OTHER_ROLE = 0.5
 SHOWN_BY_PODS, SHOWN_BY_SERVICE = 0.8, 0.5
 # What a service that fares worse than before counts at most, when no pods without the change tell that it would not.
 MOST_UNCONTROLLED = 10.0
+# What a new pod uses differs for many reasons: empty caches, code that is compiled anew.
+MOST_BY_RESOURCES = 3.0
 # Changes are blamed when together they are that likely the cause.
 EVIDENT = 0.2
 # Changes less likely than this are told as what was looked at and is fine.
@@ -169,6 +174,8 @@ def _scope(service: str, scene: _Scene) -> float:
     """How likely it is wrong where the change is, or in what depends on it."""
     if not scene.blamed:
         return 1 / max(len(scene.inquiry.changes), 1)
+    if service not in scene.blamed:
+        return ELSEWHERE * sum(scene.blamed.values())
     above = max((scene.blamed.get(name, 0.0) for name in scene.graph.above(service) - {service}), default=0.0)
     return LEAST_SCOPE + (1 - LEAST_SCOPE) * max(scene.blamed.get(service, 0.0), UNDER * above)
 
@@ -193,6 +200,9 @@ def _moved(rolled: Rollout | None, scene: _Scene) -> float:
     side = rolled.chance("latency" if scene.role == "errors" else "errors")
     factor = 1.0 if main is None else _seen_in(main, SHOWN_BY_PODS if rolled.unchanged else SHOWN_BY_SERVICE)
     support = 1.0 if side is None else max(_seen_in(side, SHOWN_BY_PODS), 1.0) ** OTHER_ROLE
+    if rolled.resources:
+        used = together([effect.p for effect in rolled.resources])
+        support *= min(max(bayes_factor(used, CAUSED), 1.0) ** OTHER_ROLE, MOST_BY_RESOURCES)
     return factor * support if rolled.unchanged else min((factor * support) ** 0.5, MOST_UNCONTROLLED)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from connectors.telemetry import to_ns
 from evidence.case import Change, Inquiry, Interval, Times
 from evidence.deviation import LEAST_RATIO, LEAST_SHARE, Deviation, deviation, tail, together
+from evidence.resources import meter_of
 from evidence.series import Series, Values
 from evidence.signals import Role, Signal, averaged, signals
 
@@ -53,6 +54,8 @@ class Rollout:
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     effects: tuple[Effect, ...]
+    # The same of what the pods use and what waits in them, where pods are beside each other.
+    resources: tuple[Effect, ...] = ()
 
     def chance(self, role: Role) -> float | None:
         found = [effect.p for effect in self.effects if effect.role == role]
@@ -122,7 +125,18 @@ def rollout(change: Change, inquiry: Inquiry, table: Sequence[Series], found: Se
     if not effects:
         effects = _before_and_after(own, change, inquiry)
     effects.sort(key=lambda effect: effect.p)
-    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects))
+    used = _used(table, change.service) if unchanged else []
+    resources = _side_by_side(used, changed, unchanged, after, to_ns(change.at))
+    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects), tuple(resources))
+
+
+def _used(table: Iterable[Series], service: str) -> list[Signal]:
+    """What the pods of a service use of their resources, in the form of signals that vary by factors."""
+    return [
+        Signal("latency", service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
+        for one in table
+        if one.service == service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
+    ]
 
 
 def _belongs(signal: Signal, service: str) -> bool:
