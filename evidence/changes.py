@@ -161,7 +161,9 @@ def _judged(change: Change, scene: _Scene) -> Judged:
     seen = seen_version(scene.versions, change.service, change.version)
     if change.at > scene.too_late:
         return Judged(change, 0.0, seen=seen, late=True)
-    rolled = rollout(change, scene.inquiry, scene.table.series, scene.signals) if len(scene.table) else None
+    rolled = (
+        rollout(change, scene.inquiry, scene.table.series, scene.signals, scene.onset) if len(scene.table) else None
+    )
     weight = _recency(scene.onset - change.at) * _scope(change.service, scene) * _lift(seen) * _moved(rolled, scene)
     return Judged(change, weight, rolled, seen)
 
