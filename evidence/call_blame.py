@@ -23,7 +23,7 @@ FOLLOWS_MOST = 0.9
 VISIBLE = 0.5
 # The shape xi of the alternative in the Bayes factor of a p-value, xi * p^(xi - 1) (Sellke, Bayarri and Berger 2001):
 # the smaller, the stronger what is wrong. Coincidences are mostly mild.
-_CAUSED, _COINCIDENTAL = 0.2, 0.5
+CAUSED, COINCIDENTAL = 0.2, 0.5
 _LONGEST_CHAIN = 30
 _LEAST_CHANCE = 1e-9
 
@@ -42,11 +42,11 @@ class Trouble:
     @property
     def factor(self) -> float:
         """How much more likely the measurement is when something is wrong than when nothing is."""
-        return VISIBLE * bayes_factor(self.chance, _CAUSED) + 1 - VISIBLE
+        return VISIBLE * bayes_factor(self.chance, CAUSED) + 1 - VISIBLE
 
     def by_chance(self, prior: float = COINCIDENCE) -> float:
         """The same of *something unrelated may be wrong*, which is mostly milder."""
-        return prior * bayes_factor(self.chance, _COINCIDENTAL) + 1 - prior
+        return prior * bayes_factor(self.chance, COINCIDENTAL) + 1 - prior
 
 
 def bayes_factor(chance: float, shape: float) -> float:
@@ -137,7 +137,7 @@ def _carried(
     trouble = troubles.get(callee)
     if trouble is None:
         return 0.0
-    strange = priors[callee] * bayes_factor(trouble.chance, _COINCIDENTAL)
+    strange = priors[callee] * bayes_factor(trouble.chance, COINCIDENTAL)
     share = graph.passed.get((caller, callee), 1.0)
     return _follows(trouble, troubles[caller], share) * strange / (strange + 1 - priors[callee])
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from connectors.telemetry import from_ns, to_ns
 from evidence import quantities
-from evidence.call_blame import CallGraph, Trouble, call_graph
+from evidence.call_blame import CAUSED, CallGraph, bayes_factor, call_graph
 from evidence.case import Change, Inquiry
+from evidence.deviation import together
 from evidence.findings import Finding, NotInvestigated, Number, Reference, Report, Subject, Suspicion
 from evidence.onset import step
 from evidence.rollout import Effect, Rollout, rollout
@@ -26,14 +27,22 @@ FADES_AFTER = timedelta(minutes=30)
 LATE = timedelta(minutes=1)
 # A change far from what is blamed may still do it by ways that nobody measured.
 LEAST_SCOPE = 0.02
+# What a change counts whose service nobody measures, or that names none, as a flag of the whole system.
+ELSEWHERE = 0.1
 # What a service under the one that is blamed counts of it.
 UNDER = 0.3
 # A version's share of bad requests over its share of all says at most this much, as few requests prove little.
 MOST_LIFT = 20.0
 # What a difference between pods in the other role counts, as in the metrics of services.
 OTHER_ROLE = 0.5
+# How often a change that does harm shows between the pods with and without it, and in its service as a whole.
+SHOWN_BY_PODS, SHOWN_BY_SERVICE = 0.8, 0.5
+# What a service that fares worse than before counts at most, when no pods without the change tell that it would not.
+MOST_UNCONTROLLED = 10.0
+# What a new pod uses differs for many reasons: empty caches, code that is compiled anew.
+MOST_BY_RESOURCES = 3.0
 # Changes are blamed when together they are that likely the cause.
-EVIDENT = 0.2
+EVIDENT = 0.3
 # Changes less likely than this are told as what was looked at and is fine.
 LEAST_TOLD = 0.05
 
@@ -152,7 +161,9 @@ def _judged(change: Change, scene: _Scene) -> Judged:
     seen = seen_version(scene.versions, change.service, change.version)
     if change.at > scene.too_late:
         return Judged(change, 0.0, seen=seen, late=True)
-    rolled = rollout(change, scene.inquiry, scene.table.series, scene.signals) if len(scene.table) else None
+    rolled = (
+        rollout(change, scene.inquiry, scene.table.series, scene.signals, scene.onset) if len(scene.table) else None
+    )
     weight = _recency(scene.onset - change.at) * _scope(change.service, scene) * _lift(seen) * _moved(rolled, scene)
     return Judged(change, weight, rolled, seen)
 
@@ -165,6 +176,8 @@ def _scope(service: str, scene: _Scene) -> float:
     """How likely it is wrong where the change is, or in what depends on it."""
     if not scene.blamed:
         return 1 / max(len(scene.inquiry.changes), 1)
+    if service not in scene.blamed:
+        return ELSEWHERE * sum(scene.blamed.values())
     above = max((scene.blamed.get(name, 0.0) for name in scene.graph.above(service) - {service}), default=0.0)
     return LEAST_SCOPE + (1 - LEAST_SCOPE) * max(scene.blamed.get(service, 0.0), UNDER * above)
 
@@ -178,14 +191,25 @@ def _lift(seen: VersionSeen | None) -> float:
 
 
 def _moved(rolled: Rollout | None, scene: _Scene) -> float:
-    """How much more likely the pods' metrics are when the change did something, the flow's kind of trouble first."""
+    """How much more likely the metrics are when the change did something, the flow's kind of trouble first.
+
+    Pods beside each other say it for and against. Before and after only say that it began then, which where it is
+    wrong says already.
+    """
     if rolled is None or not rolled.effects:
         return 1.0
     main = rolled.chance(scene.role)
     side = rolled.chance("latency" if scene.role == "errors" else "errors")
-    factors = [Trouble(main).factor if main is not None else 1.0]
-    factors.append(max(Trouble(side).factor, 1.0) ** OTHER_ROLE if side is not None else 1.0)
-    return float(np.prod(factors))
+    factor = 1.0 if main is None else _seen_in(main, SHOWN_BY_PODS if rolled.unchanged else SHOWN_BY_SERVICE)
+    support = 1.0 if side is None else max(_seen_in(side, SHOWN_BY_PODS), 1.0) ** OTHER_ROLE
+    if rolled.resources:
+        used = together([effect.p for effect in rolled.resources])
+        support *= min(max(bayes_factor(used, CAUSED), 1.0) ** OTHER_ROLE, MOST_BY_RESOURCES)
+    return factor * support if rolled.unchanged else min((factor * support) ** 0.5, MOST_UNCONTROLLED)
+
+
+def _seen_in(chance: float, shown: float) -> float:
+    return shown * bayes_factor(chance, CAUSED) + 1 - shown
 
 
 def _scored(judged: Sequence[Judged], scene: _Scene) -> list[Judged]:

@@ -7,12 +7,14 @@ day. What differs between them after the change and did not before is what the c
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
-from connectors.telemetry import to_ns
+from connectors.telemetry import from_ns, to_ns
 from evidence.case import Change, Inquiry, Interval, Times
 from evidence.deviation import LEAST_RATIO, LEAST_SHARE, Deviation, deviation, tail, together
+from evidence.resources import meter_of
 from evidence.series import Series, Values
 from evidence.signals import Role, Signal, averaged, signals
 
@@ -48,11 +50,16 @@ class Effect:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A change in the metrics of its service; `effects` are the most unlikely first."""
+    """A change in the metrics of its service; `effects` are the most unlikely first.
+
+    `unchanged` is empty when there are no pods beside the changed ones to compare them with.
+    """
 
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     effects: tuple[Effect, ...]
+    # The same of what the pods use and what waits in them, where pods are beside each other.
+    resources: tuple[Effect, ...] = ()
 
     def chance(self, role: Role) -> float | None:
         found = [effect.p for effect in self.effects if effect.role == role]
@@ -107,22 +114,41 @@ def same_version(seen: str, announced: str) -> bool:
     return (bool(seen) and announced in (seen, tag)) or tag.lstrip("v") == announced.lstrip("v") != ""
 
 
-def rollout(change: Change, inquiry: Inquiry, table: Sequence[Series], found: Sequence[Signal] = ()) -> Rollout:
+def rollout(
+    change: Change,
+    inquiry: Inquiry,
+    table: Sequence[Series],
+    found: Sequence[Signal] = (),
+    onset: datetime | None = None,
+) -> Rollout:
     """What the change did, in the requests of its service's pods, or of the service when pods are not told apart.
 
-    `found` are the signals of the table by pod, if they are known already.
+    `found` are the signals of the table by pod, if they are known already. Pods are compared from the `onset` on: what
+    was the same as long as nothing was wrong exonerates nobody.
     """
     known = pods(table).get(change.service, [])
     began = min((int(series.times[0]) for series in table if len(series)), default=0)
     changed, unchanged = split(change, known, began)
     held = found or signals(table, per_pod=True)
     own = [one for one in held if _belongs(one, change.service)]
-    after = Interval(max(change.at, inquiry.baseline[0].start), inquiry.incident.end)
+    after = Interval(max(change.at, onset or change.at), inquiry.incident.end)
     effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at)) if unchanged else []
     if not effects:
-        effects = _before_and_after(own, change, inquiry)
+        told = _before_and_after(own, change, inquiry)
+        return Rollout(tuple(sorted(changed)), (), tuple(sorted(told, key=lambda effect: effect.p)))
     effects.sort(key=lambda effect: effect.p)
-    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects))
+    used = _used(table, change.service)
+    resources = _side_by_side(used, changed, unchanged, after, to_ns(change.at))
+    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects), tuple(resources))
+
+
+def _used(table: Iterable[Series], service: str) -> list[Signal]:
+    """What the pods of a service use of their resources, in the form of signals that vary by factors."""
+    return [
+        Signal("latency", service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
+        for one in table
+        if one.service == service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
+    ]
 
 
 def _belongs(signal: Signal, service: str) -> bool:
@@ -154,6 +180,7 @@ def _alike(own: Sequence[Signal]) -> Mapping[tuple[str, ...], list[Signal]]:
 def _difference(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Interval, at_ns: int) -> Effect | None:
     """How the pods with the change differ from the others now, less how they did before where they were there."""
     shown = next(iter(new.values()))
+    after = _both(new, old, after)
     news, olds = ({pod: _level(one, after) for pod, one in group.items()} for group in (new, old))
     now, then = _known(news), _known(olds)
     if not len(now) or not len(then):
@@ -171,6 +198,12 @@ def _difference(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Int
     )
 
 
+def _both(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Interval) -> Interval:
+    """The part of it in which there were pods with and without the change."""
+    last = min(max(int(one.times[-1]) for one in group.values()) for group in (new, old))
+    return Interval(after.start, max(min(after.end, from_ns(last + 1_000_000)), after.start))
+
+
 def _scaled(values: Values, role: Role) -> Values:
     """Shares as they are, latencies by factors."""
     scaled: Values = values if role == "errors" else np.log(np.maximum(values, 1e-6))
@@ -183,9 +216,7 @@ def _unscaled(value: float, role: Role) -> float:
 
 def _level(one: Signal, when: Interval) -> float | None:
     values = one.values[when.covers(one.times)]
-    # A pod that was soon replaced shows its normal rather in what was before.
-    values = values if len(values) >= LEAST_SAMPLES else one.values
-    return float(_scaled(values, one.role).mean()) if len(values) else None
+    return float(_scaled(values, one.role).mean()) if len(values) >= LEAST_SAMPLES else None
 
 
 def _known(levels: Mapping[str, float | None]) -> Values:

@@ -81,6 +81,8 @@ _FAILED = re.compile(
 # The gRPC status codes that blame the server, by number.
 _GRPC_FAILED = frozenset({"2", "4", "8", "13", "14", "15"})
 STAT_LABELS = ("stat", "quantile", "percentile", "statistic")
+_STAT_IN_NAME = re.compile(_WORD + r"(p\d{2,3}|max|min|median|avg|mean|average)" + _END)
+_AVERAGES = ("avg", "mean", "average")
 _UNITS = (
     (re.compile(r"_(ms|millis|milliseconds)" + _END), 1e-3),
     (re.compile(r"_(us|micros|microseconds)" + _END), 1e-6),
@@ -135,9 +137,16 @@ class _Key:
 def _key(series: Series, form: Form, per_pod: bool) -> _Key:
     source, service = whose(series)
     metric = re.sub(r"(_sum|_count)$", "", series.name) if form in ("latency sum", "request count") else series.name
-    stat = first_label(series.labels, STAT_LABELS) if form == "latency" else ""
+    stat = _stat(series) if form == "latency" else ""
     pod = (series.pod or series.instance) if per_pod else ""
     return _Key(service, source, pod, series.version if per_pod else "", metric, stat)
+
+
+def _stat(series: Series) -> str:
+    """Which statistic of a latency, by its label or else by its name; empty for an average."""
+    named = _STAT_IN_NAME.search(series.name.lower())
+    stat = first_label(series.labels, STAT_LABELS) or (named.group(1) if named else "")
+    return "" if stat.lower() in _AVERAGES else stat
 
 
 def _signals_of(key: _Key, forms: Mapping[Form, Sequence[Series]]) -> list[Signal]:
