@@ -36,7 +36,7 @@ def write(story: Story, folder: Path, random: Random) -> Truth:
     clocks = otlp.Clocks(epoch, story.flaws.skew, random)
     files: dict[str, Iterable[bytes]] = {
         "traces.jsonl": otlp.traces(recording.traces, clocks, story.flaws, random),
-        "logs.jsonl": otlp.logs(recording.logs, clocks, story.flaws.bare),
+        "logs.jsonl": otlp.logs(sorted(recording.logs, key=lambda line: line.at), clocks, story.flaws.bare),
         "metrics.om": (line.encode() for line in exposition.expose(recording, epoch, random)),
         "counts.csv": _counts(story, recording.ended),
         "topology.json": [orjson.dumps(story.setting.system.edges())],
@@ -44,12 +44,12 @@ def write(story: Story, folder: Path, random: Random) -> Truth:
     (folder / "case.json").write_bytes(orjson.dumps(_case(story, folder.name), option=orjson.OPT_INDENT_2))
     for name, lines in files.items():
         if name not in story.flaws.without:
-            _save(folder / name, lines)
+            save(folder / name, lines)
     return _truth(story, recording)
 
 
-def _save(path: Path, lines: Iterable[bytes]) -> None:
-    """Gzipped, but for JSON; without a time in it, so that the same seed gives the same bytes."""
+def save(path: Path, lines: Iterable[bytes]) -> None:
+    """Write a file of a bundle: gzipped, but for JSON; without the time, so that the same seed gives the same bytes."""
     if path.suffix == ".json":
         path.write_bytes(b"".join(lines))
         return

@@ -1,7 +1,7 @@
 """Spans and log lines as OTLP/JSON export requests, with the flaws that telemetry has."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -31,7 +31,7 @@ class Clocks:
         return str(self.epoch * NANOSECONDS + round((at + self._offsets[pod.name]) * NANOSECONDS))
 
 
-def traces(recorded: Sequence[Sequence[SpanRecord]], clocks: Clocks, flaws: Flaws, random: Random) -> Iterator[bytes]:
+def traces(recorded: Iterable[Sequence[SpanRecord]], clocks: Clocks, flaws: Flaws, random: Random) -> Iterator[bytes]:
     """One export request a trace, by time; some spans are lost, and some traces have lost their root."""
     for spans in recorded:
         rootless = random.random() < flaws.rootless
@@ -48,10 +48,10 @@ def traces(recorded: Sequence[Sequence[SpanRecord]], clocks: Clocks, flaws: Flaw
         yield orjson.dumps({"resourceSpans": groups}) + b"\n"
 
 
-def logs(recorded: Sequence[LogRecord], clocks: Clocks, bare: bool) -> Iterator[bytes]:
-    """Export requests of log lines, nearly by time: as batches of the pods arrive."""
+def logs(recorded: Iterable[LogRecord], clocks: Clocks, bare: bool) -> Iterator[bytes]:
+    """Export requests of log lines that come by time; their batches, one of a pod each, come only nearly so."""
     waiting: dict[Pod, list[dict[str, Any]]] = defaultdict(list)
-    for line in sorted(recorded, key=lambda line: line.at):
+    for line in recorded:
         waiting[line.pod].append(_line(line, clocks))
         if len(waiting[line.pod]) == BATCH:
             yield _batch(line.pod, waiting.pop(line.pod), bare)
