@@ -1,6 +1,8 @@
 # `make help` lists the targets. docs/settings.md lists the settings, e.g. FIRELINE_WEB_PORT=8080 make demo.
 
 PYTHON := .venv/bin/python
+# What others published about the recorded incidents of CASES.
+PUBLISHED := docs/published.csv
 BENCHES := ingest windows accuracy cost detection scale
 FAULTS := SHOP_BASE_PORT=$${FIRELINE_SHOP_PORT:-7100} $(PYTHON) -m demo.faults
 
@@ -47,7 +49,7 @@ bench: setup-tests  ## Print figures: ingestion, accuracy, cost, detection, scal
 	@for name in $(BENCHES); do $(PYTHON) -m bench.$$name || exit; done
 
 bench-explain: setup-tests  ## Print how often explanations are right; SEED=n VARIANTS=n, CASES=folder of recorded incidents
-	@$(PYTHON) -m bench.explain $(if $(SEED),--seed $(SEED)) $(if $(VARIANTS),--variants $(VARIANTS)) $(if $(CASES),--cases $(CASES)) $(if $(PUBLISHED),--published $(PUBLISHED))
+	@$(PYTHON) -m bench.explain $(if $(SEED),--seed $(SEED)) $(if $(VARIANTS),--variants $(VARIANTS)) $(if $(CASES),--cases $(CASES)) --published $(PUBLISHED)
 	@$(PYTHON) -m bench.explain speed
 
 migrations: setup-tests  ## Write the migrations that the models ask for

@@ -3,8 +3,9 @@
     uv run python -m bench.explain [--seed 1] [--variants 1] [--only NAME] [--cases DIR] [--published CSV]
     uv run python -m bench.explain speed
 
-Generated incidents of three systems, and with `--cases` recorded ones of others. Each seed draws other variants: which service, how bad, whom it hits, when, how many users. `--command` runs another
-program instead, to which `--bundle DIR --json` is added. `--keep DIR` leaves the bundles and their truth there.
+Generated incidents of three systems, and with `--cases` recorded ones of others. Each seed draws other variants: which
+service, how bad, whom it hits, when, how many users. `--command` runs another program instead, to which
+`--bundle DIR --json` is added. `--keep DIR` leaves the bundles and their truth there.
 """
 
 import argparse
