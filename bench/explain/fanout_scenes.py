@@ -27,7 +27,7 @@ def cache_loss(setting: Setting) -> Story:
         setting,
         "cache loss",
         {"slower_than_ms": 150},
-        (CacheLost(setting.onset, CACHE), Slow(setting.onset, Where("query", "users-db"), 0.04)),
+        (CacheLost(setting.onset, CACHE), Slow(setting.onset, Where("query", "users-db"), 0.02)),
         culprits=only(CACHE, "auth"),
     ).and_also(early(setting, "reviews"), elsewhere(setting, BATCH))
 
