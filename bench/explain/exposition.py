@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
+import numpy as np
+
 from bench.explain.meters import Handled
 from bench.explain.records import Pod
 from bench.explain.world import Recording, World
@@ -83,14 +85,12 @@ def _steps(world: World) -> dict[int, float]:
 def _requests(
     written: Exposition, name: str, labels: Mapping[str, str], handled: Sequence[Handled], world: World, counters: bool
 ) -> None:
-    by_step = _by_step(handled, _steps(world), [began for began, _, _ in handled])
-    alive = {at: found for at, found in by_step.items() if _alive(handled, at)}
+    began = [at for at, _, _ in handled]
+    # There is nothing to count before the first, and a pod that is replaced is not scraped for long.
+    first, last = min(began), max(began) + 2 * STEP
+    by_step = _by_step(handled, _steps(world), began)
+    alive = {at: found for at, found in by_step.items() if first <= at <= last}
     (_counted if counters else _gauged)(written, name, labels, alive)
-
-
-def _alive(handled: Sequence[Handled], at: float) -> bool:
-    """Whether there was anything to count yet, or still."""
-    return min(one[0] for one in handled) <= at <= max(one[0] for one in handled) + 2 * STEP
 
 
 def _counted(written: Exposition, name: str, labels: Mapping[str, str], steps: Mapping[float, list[Handled]]) -> None:
@@ -170,8 +170,7 @@ def _shared(written: Exposition, recording: Recording) -> None:
     for service in world.plan.system.services:
         if service.pool:
             labels = {"service": service.name, "db_client_connection_pool_name": service.pool.name}
-            for at in times(world):
-                _pool(written, labels, service.pool.size, world, service.name, meters.pools[service.name], at)
+            _pool(written, labels, service.pool.size, recording, service.name)
     for queue in world.plan.system.queues:
         labels = {"service": queue.service, "messaging_destination_name": queue.name}
         for at in times(world):
@@ -187,19 +186,13 @@ def _shared(written: Exposition, recording: Recording) -> None:
                 written.add(f"redis_keyspace_{name}", "counter", {"service": cache}, at, count, "_total")
 
 
-def _pool(
-    written: Exposition,
-    labels: Mapping[str, str],
-    size: int,
-    world: World,
-    service: str,
-    taken: Sequence[tuple[float, float, float]],
-    at: float,
-) -> None:
-    held = world.blocked_until(service, at) > at
-    used = size if held else sum(got <= at < back for _, got, back in taken)
-    pending = sum(asked <= at < got for asked, got, _ in taken)
-    for state, count in (("used", used), ("idle", size - used)):
-        written.add("db_client_connection_count", "gauge", {**labels, "state": state}, at, count)
-    written.add("db_client_connection_max", "gauge", labels, at, size)
-    written.add("db_client_connection_pending_requests", "gauge", labels, at, pending)
+def _pool(written: Exposition, labels: Mapping[str, str], size: int, recording: Recording, service: str) -> None:
+    asked, got, back = np.array(recording.meters.pools[service]).reshape(-1, 3).T
+    for at in times(recording.world):
+        held = recording.world.blocked_until(service, at) > at
+        used = size if held else int(((got <= at) & (at < back)).sum())
+        pending = int(((asked <= at) & (at < got)).sum())
+        for state, count in (("used", used), ("idle", size - used)):
+            written.add("db_client_connection_count", "gauge", {**labels, "state": state}, at, count)
+        written.add("db_client_connection_max", "gauge", labels, at, size)
+        written.add("db_client_connection_pending_requests", "gauge", labels, at, pending)
