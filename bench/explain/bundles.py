@@ -25,12 +25,13 @@ SEVERAL, SOON = 3, 60.0
 
 
 class Harmless(Exception):
-    """The fault of a story did no harm: the scenario is wrong."""
+    """The fault of a story did no harm that anybody could see."""
 
 
 def write(story: Story, folder: Path, random: Random) -> Truth:
     """Simulate the story and write it into `folder`, which is made. Raises Harmless."""
     recording = run(story.plan, random)
+    truth = _truth(story, recording)
     folder.mkdir(parents=True)
     epoch = round(story.setting.epoch.timestamp())
     clocks = otlp.Clocks(epoch, story.flaws.skew, random)
@@ -45,7 +46,7 @@ def write(story: Story, folder: Path, random: Random) -> Truth:
     for name, lines in files.items():
         if name not in story.flaws.without:
             save(folder / name, lines)
-    return _truth(story, recording)
+    return truth
 
 
 def save(path: Path, lines: Iterable[bytes]) -> None:

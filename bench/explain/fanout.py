@@ -100,6 +100,6 @@ FANOUT = System(
     "fanout",
     (FRONT, AUTH, *(_part(place, name) for place, name in enumerate(PARTS)), FEATURES, CARRIER, AUDITOR, BATCH_SERVICE),
     (Flow("Home", "front", "GET /home", 1.0, (DEVICES, TENANTS)),),
-    Dialect("rpc", peer="server.address", carries=False, metrics="counters"),
+    Dialect(peer="server.address"),
     (Queue(QUEUE, "auditor", f"process {QUEUE}", consumers=2),),
 )

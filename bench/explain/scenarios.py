@@ -13,6 +13,8 @@ from bench.explain.story import Scene, Story, setting
 from bench.explain.system import System
 from bench.explain.truth import Truth
 
+DRAWS = 3
+
 
 class Scenario(NamedTuple):
     """`rate` is between which numbers of requests a second."""
@@ -39,6 +41,15 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 def generate(name: str, seed: int, variant: int, folder: Path) -> Truth:
-    """Write one variant of a scenario as a bundle into `folder`; the same numbers give the same bytes."""
-    random = Random(f"{seed}/{variant}/{name}")
-    return bundles.write(SCENARIOS[name].story(random), folder, random)
+    """Write one variant of a scenario as a bundle into `folder`; the same numbers give the same bytes.
+
+    Draws again when the variant did no harm, which is rare. Raises Harmless when none of a few does any.
+    """
+    for draw in range(DRAWS):
+        random = Random(f"{seed}/{variant}/{draw}/{name}")
+        try:
+            return bundles.write(SCENARIOS[name].story(random), folder, random)
+        except bundles.Harmless:
+            if draw == DRAWS - 1:
+                raise
+    raise AssertionError("unreachable: the last draw returns or raises")

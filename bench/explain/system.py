@@ -153,7 +153,6 @@ class Dialect:
     attributes, not only the first; `urls` that spans are called after their URL, ids and all.
     """
 
-    protocol: Literal["http", "rpc"] = "http"
     peer: str = "peer.service"
     carries: bool = False
     urls: bool = False

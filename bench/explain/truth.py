@@ -1,6 +1,6 @@
 """What a scenario's right answers are. Kept beside the bundles, never in them: what is tested does not read it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +55,3 @@ def save(path: Path, truths: Mapping[str, Truth]) -> None:
 
 def load(path: Path) -> dict[str, Truth]:
     return {name: Truth.read(known) for name, known in orjson.loads(path.read_bytes()).items()}
-
-
-def titles(changes: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    return tuple(change["title"] for change in changes)
