@@ -111,8 +111,14 @@ def describes(query: TraceQuery, span: Span) -> bool:
 
 
 def carries(wanted: Attributes, *said: Mapping[str, Any]) -> bool:
-    """Whether one of the mappings has each wanted value; compared as texts, as which many stores keep them."""
-    return all(any(key in one and text(one[key]) == text(value) for one in said) for key, value in wanted.items())
+    """Whether one of the mappings has each wanted value; compared as texts, as which many stores keep them.
+
+    Some stores write a name's dots as underscores.
+    """
+    return all(
+        any(text(one[name]) == text(value) for one in said for name in (key, key.replace(".", "_")) if name in one)
+        for key, value in wanted.items()
+    )
 
 
 def text(value: Any) -> str:

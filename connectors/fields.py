@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.entry import FLOW
 from connectors.otlp_json import hex_id
 from connectors.telemetry import NANOSECONDS, LogLine
 
+# How stores spell it that allow no dots in names.
+FLOW_LABEL = FLOW.replace(".", "_")
 # The first number of each range of OpenTelemetry's log data model.
 SEVERITIES = {
     "trace": 1,
@@ -36,7 +39,7 @@ RESOURCES = ("service", "k8s", "host", "container", "deployment", "telemetry", "
 
 def line(at_ns: int, body: str, said: Mapping[str, Any]) -> LogLine:
     """A line from its flat fields; those that have a place of their own are not attributes as well."""
-    left = dict(said)
+    left = {FLOW if name == FLOW_LABEL else name: value for name, value in said.items()}
     number, level = _take(left, NUMBERS), _take(left, LEVELS)
     service, trace, span = _take(left, SERVICES), _take(left, TRACES), _take(left, SPANS)
     resource = {name: left.pop(name) for name in list(left) if _of_resource(name)}

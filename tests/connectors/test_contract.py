@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from connectors.clickhouse import ClickHouseLogs, ClickHouseTraces
+from connectors.elasticsearch import ElasticsearchLogs, ElasticsearchTraces
 from connectors.errors import NotAStore, Refused, StoreError, TimedOut, TooMuch, Unreachable
 from connectors.http import Access, Bounds
 from connectors.jaeger import Jaeger
@@ -24,6 +26,7 @@ from connectors.telemetry import (
     TraceStore,
 )
 from connectors.tempo import Tempo
+from connectors.victorialogs import VictoriaLogs
 from telemetry.store import EmbeddedLogs, EmbeddedTraces, record_logs, record_spans
 from tests.connectors import shop
 from tests.connectors.impostor import Reply, impostor
@@ -37,8 +40,18 @@ TRACES: dict[str, Callable[[Access], Any]] = {
     "tempo-v1": Tempo,
     "jaeger": Jaeger,
     "victoriatraces": Jaeger,
+    "elasticsearch": lambda access: ElasticsearchTraces(access, events="logs-*"),
+    "opensearch": lambda access: ElasticsearchTraces(access, "otel-v1-apm-span-*"),
+    "clickhouse": ClickHouseTraces,
 }
-LOGS: dict[str, Callable[[Access], Any]] = {"loki": Loki, "loki-mixed": Loki}
+LOGS: dict[str, Callable[[Access], Any]] = {
+    "loki": Loki,
+    "loki-mixed": Loki,
+    "victorialogs": VictoriaLogs,
+    "elasticsearch": ElasticsearchLogs,
+    "opensearch": ElasticsearchLogs,
+    "clickhouse": ClickHouseLogs,
+}
 # Where the API is not at the root.
 PREFIXES = {"victoriatraces": "/select/jaeger"}
 
@@ -195,7 +208,17 @@ class TestLogs:
 
 
 # -- What goes wrong is a sentence, whichever store it is
-REMOTE = {store.__name__: store for store in (*TRACES.values(), *LOGS.values())}
+CONNECTORS = (
+    Tempo,
+    Jaeger,
+    Loki,
+    VictoriaLogs,
+    ElasticsearchTraces,
+    ElasticsearchLogs,
+    ClickHouseTraces,
+    ClickHouseLogs,
+)
+REMOTE: dict[str, Callable[[Access], Any]] = {store.__name__: store for store in CONNECTORS}
 
 
 @pytest.fixture(params=REMOTE)
