@@ -10,7 +10,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from evidence import beginning, changes, culprits, requests, segments, service_metrics, story, time_spent
+from evidence import (
+    beginning,
+    changes,
+    culprits,
+    dependencies,
+    logs,
+    requests,
+    saturation,
+    segments,
+    service_metrics,
+    story,
+    time_spent,
+)
 from evidence.case import Inquiry
 from evidence.count_table import CountTable
 from evidence.findings import Finding, NotInvestigated, Report, Suspicion
@@ -156,6 +168,20 @@ def _time_spent(work: _Investigation) -> Report:
     return time_spent.investigate(work.inquiry, work.spans)
 
 
+def _dependencies(work: _Investigation) -> Report:
+    return dependencies.investigate(work.inquiry, work.spans, work.material.logs)
+
+
+def _logs(work: _Investigation) -> Report:
+    if not work.material.logs:
+        raise NotInvestigated("No log lines were recorded.")
+    return logs.investigate(work.inquiry, work.material.logs, work.material.spans)
+
+
+def _saturation(work: _Investigation) -> Report:
+    return saturation.investigate(work.inquiry, work.series)
+
+
 def _metrics(work: _Investigation) -> Report:
     return service_metrics.investigate(work.inquiry, work.series, work.material.topology)
 
@@ -178,6 +204,9 @@ INVESTIGATORS: tuple[tuple[str, Callable[[_Investigation], Report]], ...] = (
     ("onset", _onset),
     ("segments", _segments),
     ("spans", _time_spent),
+    ("dependencies", _dependencies),
+    ("logs", _logs),
     ("metrics", _metrics),
+    ("saturation", _saturation),
     ("changes", _changes),
 )
