@@ -116,7 +116,7 @@ def _same(other: Candidate, candidate: Candidate) -> bool:
 
 
 def _confidence(found: Localization, candidate: Candidate) -> float:
-    """How likely just this conjunction is right: the more, the better it explains the counts than the best other one."""
+    """How likely just this conjunction is right: the further behind the best other one is, the likelier."""
     chosen = [segment.members for segment in found.segments]
     rivals = [
         other.evidence
