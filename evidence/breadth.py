@@ -51,8 +51,8 @@ LEAST_DUE = 5
 DEVIATIONS = 2.0
 # From so many bad events on, that chance no longer depends on how many there are.
 MANY = 50.0
-# The whole traffic's rate has to move further than this before the mix is held against it.
-MIX_DEVIATIONS = 3.0
+# The whole traffic's rate has to move further than this to have moved at all.
+WHOLE_DEVIATIONS = 3.0
 
 
 def spread(counts: CountTable, parts: Leaves, rise: float, words: Words) -> list[Finding]:
@@ -67,7 +67,8 @@ def spread(counts: CountTable, parts: Leaves, rise: float, words: Words) -> list
     if rise >= LEAST_EVIDENCE and bad - expected >= LEAST_WIDESPREAD:
         return [_widespread(counts, parts, words)]
     numbers: dict[str, Number] = {"bad": bad, "total": float(parts.total.sum()), "expected_bad": expected}
-    if bad and (rise >= LEAST_EVIDENCE or bad > expected + DEVIATIONS * math.sqrt(expected)):
+    noise = math.sqrt(expected * (1 + float(parts.total.sum() / parts.total_before.sum())))
+    if bad and (rise >= LEAST_EVIDENCE or bad > expected + WHOLE_DEVIATIONS * noise):
         statement = (
             f"Not enough evidence to say which part is affected: {bad:.0f} {words.bad} of {parts.total.sum():.0f} "
             f"requests, {expected:.1f} would be usual."
@@ -128,7 +129,7 @@ def _mix(counts: CountTable, parts: Leaves, words: Words) -> Finding | None:
     total, total_before = float(parts.total.sum()), float(parts.total_before.sum())
     rate, before = float(parts.bad.sum()) / total, float(parts.bad_before.sum()) / total_before
     mixed = float(parts.expected.sum()) / total
-    noise = MIX_DEVIATIONS * math.sqrt(before * (1 - before) * (1 / total + 1 / total_before)) + 1 / total
+    noise = WHOLE_DEVIATIONS * math.sqrt(before * (1 - before) * (1 / total + 1 / total_before)) + 1 / total
     grown = _grown(counts, parts)
     if grown is None or rate - before < noise or mixed - before < max(noise, (rate - before) / 2):
         return None

@@ -20,8 +20,8 @@ type Places = NDArray[np.int64]
 LEAST_PRIOR = 1.0
 # Rates vary between times by more than chance in every system; at least by this intra-class correlation.
 LEAST_DISPERSION = 1e-4
-# Two or one bad events of a value among thousands say nothing: such values are not told apart.
-LEAST_BAD = 3
+# One or two bad events of a value among many say nothing: such values are not told apart.
+LEAST_BAD, FEW_VALUES = 3, 30
 MOST_LEAVES = 100_000
 # Effects of pairs of values are looked at for so many attributes, above that only those of single values.
 MOST_PAIRED = 8
@@ -151,7 +151,7 @@ def _foldable(counts: CountTable, used: Mask, now: Mask) -> Codes:
     for column, values in enumerate(counts.values):
         known = codes[:, column] != NOT_KNOWN
         bad = np.bincount(codes[known & now, column], counts.bad[known & now], len(values))
-        if len(values) > LEAST_BAD * 10:
+        if len(values) > FEW_VALUES:
             codes[known, column] = np.where(bad[codes[known, column]] < LEAST_BAD, NOT_KNOWN, codes[known, column])
     while len(np.unique(grouped(codes[used]))) > MOST_LEAVES:
         widest = max(range(codes.shape[1]), key=lambda column: _count_known(codes[used, column]))

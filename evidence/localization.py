@@ -31,7 +31,7 @@ MOST_CONDITIONS = 3
 MOST_SEGMENTS = 4
 # A segment is believed when the counts make it e³ (20) times more likely than the model without it.
 LEAST_EVIDENCE = 3.0
-# … and is worth naming when it holds at least this part of all additional bad events.
+# … and is worth naming when its additional bad events are at least this part of all bad ones.
 LEAST_PART = 0.05
 ABOUT_AS_WELL = 0.8
 # How much is looked at in detail: pairs of so many attributes, triples of so many, cells of the tables of likelihoods.
@@ -137,7 +137,7 @@ def _stands_out(leaves: Leaves, chosen: Sequence[Candidate], candidate: Candidat
     covered = _covered(leaves, chosen)
     own, rest = candidate.members & ~covered, ~(candidate.members | covered)
     excess = leaves.bad - leaves.expected
-    if candidate.evidence < LEAST_EVIDENCE or excess[own].sum() < LEAST_PART * excess.sum():
+    if candidate.evidence < LEAST_EVIDENCE or excess[own].sum() < LEAST_PART * leaves.bad.sum():
         return False
     inside, outside = (excess[part].sum() / (leaves.expected[part].sum() + 1) for part in (own, rest))
     return bool(inside >= LEAST_CONTRAST * outside)
