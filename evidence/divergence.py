@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from evidence.chance import believable, fewer, fewer_in_strata, least_chance, more, more_in_strata
 from evidence.growth import LATE_ALARM_SHARE
 from evidence.log_table import ERROR
-from evidence.samples import MOST_STRATA, Sample
+from evidence.samples import MOST_STRATA, UNKNOWN, Sample
 from evidence.sequences import END, Pairs
 
 type Counts = NDArray[np.int64]
 
-# Of all places that seem to have changed, so many may be accidents.
+# Of all places that seem to have changed, so many may be accidents. Error lines are few and written on purpose, so
+# that less will do: what is uncertain still ranks below what is certain.
 FALSE_SHARE = 0.05
+FALSE_SHARE_OF_ERRORS = 0.15
 _ERROR_NAME = re.compile(r"error|exception|fallback", re.IGNORECASE)
 # What follows must have become so much more likely to count as a departure.
 DEPARTURE = 3.0
@@ -161,7 +163,10 @@ def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int
     normal = tally.kinds_apart[kind, windows].sum(axis=0)
     total = tally.places_apart[place, windows].sum(axis=0)
     both = np.flatnonzero((bad_total > 0) & (total > 0))
-    return [(int(bad[n]), int(bad_total[n]), int(normal[n]), int(total[n])) for n in both]
+    tables = [(int(bad[n]), int(bad_total[n]), int(normal[n]), int(total[n])) for n in both]
+    if bad_total[UNKNOWN] and not total[UNKNOWN]:
+        tables.append((int(bad[UNKNOWN]), int(bad_total[UNKNOWN]), int(normal.sum()), int(total.sum())))
+    return tables
 
 
 def _testable(normal: int, bad: int) -> bool:
@@ -178,7 +183,7 @@ def _believed(changes: Sequence[_Change]) -> list[_Change]:
         believed += [
             _Change(change.kind, change.windows, chance, error)
             for change, chance in zip(family, adjusted, strict=True)
-            if chance <= FALSE_SHARE
+            if chance <= (FALSE_SHARE_OF_ERRORS if error else FALSE_SHARE)
         ]
     return believed
 

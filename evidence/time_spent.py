@@ -108,19 +108,17 @@ def _likely(gain: float, usual: float) -> float:
 
 
 def _kind(one: Culprit, accounts: _Accounts) -> Kind:
-    place = int(accounts.place[one.keys[0]])
-    if place == QUEUE:
+    """What is slow from its caller's view is a dependency; a service that is slow in all it does lacks a resource."""
+    if int(accounts.place[one.keys[0]]) == QUEUE:
         return "queue"
-    return "dependency" if place == WAY else "resource"
+    return "resource" if _resource(one, accounts) == "cpu" else "dependency"
 
 
 def _resource(one: Culprit, accounts: _Accounts) -> str:
-    """Only ways to it: the network. Time of its own, or of its calls as well: the processor."""
-    places = {int(accounts.place[key]) for key in one.keys}
-    calling = any(accounts.caller[key] == one.service != accounts.callee[key] for key in one.keys)
-    if places == {WAY} and not calling:
-        return "network"
-    return "" if QUEUE in places else "cpu"
+    """Slow to call others, too: the processor. Nothing but slow to reach: the network."""
+    if any(accounts.caller[key] == one.service != accounts.callee[key] for key in one.keys):
+        return "cpu"
+    return "network" if {int(accounts.place[key]) for key in one.keys} == {WAY} else ""
 
 
 def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, total: float, usual: float) -> Finding:
