@@ -4,11 +4,14 @@ Time that a service spent itself is its own. Time on the way between two service
 starved process shows on all ways to and from it. So a service is blamed for a way only as far as its other ways agree.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 # What a way may be charged to its caller compared with its callee: where both fit, the callee is to blame.
 CALLER_SHARE = 0.9
+# What slow ways count that others to the same service contradict: some of its operations may be slow to answer.
+CONTRADICTED_SHARE = 0.8
 # Shares of the added time below this are not worth another culprit.
 LEAST_SHARE = 0.001
 
@@ -75,10 +78,11 @@ def _gain(service: int, near: Sequence[Added]) -> tuple[float, Sequence[Added], 
         choices.append(reaching)
     if reaching:
         choices.append([*reached, *reaching])
-    levels = [_level(service, ways) for ways in choices]
-    best = max(range(len(choices)), key=lambda number: levels[number][0])
-    gain, level = levels[best]
-    return itself + max(gain, 0.0), choices[best], level
+    found = [(*_level(service, ways), ways) for ways in choices]
+    slow = [one for one in reached if one.each > 0]
+    found.append((CONTRADICTED_SHARE * sum(one.total for one in slow), math.inf, slow))
+    gain, level, ways = max(found, key=lambda choice: choice[0])
+    return itself + max(gain, 0.0), ways, level
 
 
 def _level(service: int, ways: Sequence[Added]) -> tuple[float, float]:

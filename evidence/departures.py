@@ -1,6 +1,7 @@
 """What places of divergence say to a reader, and whom they blame; for calls that are missing and lines alike."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -11,6 +12,8 @@ from evidence.sequences import END, START, Pairs
 from evidence.wording import span_reference
 
 LONGEST_NAME = 160
+# What a line begins with before it says anything: time and level.
+_HEAD = re.compile(r"^(?:(?:<\*>|TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\s+)+")
 # So much evidence (a natural logarithm of a chance) makes a place as likely as not; beyond the most it proves no more.
 NOTABLE = 4.0
 MOST = 20.0
@@ -23,6 +26,11 @@ def evidence_of(place: Place) -> float:
     """How strongly it speaks against chance (natural logarithm); less where some baseline looks the same."""
     evidence = min(-math.log(max(place.chance, 1e-300)), MOST)
     return evidence if place.weight == 1 else max(evidence - LATE_ALARM, 0.0)
+
+
+def likely(evidence: float) -> float:
+    """From 0 to 1 with more evidence; a half at NOTABLE."""
+    return evidence**2 / (evidence**2 + NOTABLE**2)
 
 
 def suspicions(places: Sequence[Place], found: Pairs) -> list[Suspicion]:
@@ -49,7 +57,7 @@ def _suspicion(service: str, part: float, place: Place, found: Pairs) -> Suspici
     evidence = evidence_of(place)
     kind: Kind = "code" if service == found.spans.services[place.service] else "dependency"
     operation = found.spans.operations[place.operation] if kind == "code" else found.name(place.expected)
-    return Suspicion(service, kind, min(part, 1.0) * evidence / (evidence + NOTABLE), operation)
+    return Suspicion(service, kind, min(part, 1.0) * likely(evidence), operation)
 
 
 def _blamed(place: Place, found: Pairs) -> list[tuple[str, float]]:
@@ -77,7 +85,7 @@ def finding(place: Place, found: Pairs, question: Question, total_bad: int) -> F
         question,
         statement,
         score=part,
-        confidence=evidence / (evidence + NOTABLE),
+        confidence=likely(evidence),
         subject=Subject(service, operation),
         numbers={
             "after": _said(place.first, found),
@@ -98,7 +106,7 @@ def finding(place: Place, found: Pairs, question: Question, total_bad: int) -> F
 def _said(event: int, found: Pairs) -> str:
     if event in (START, END):
         return ("the start", "the end")[event]
-    name = found.name(event)
+    name = _HEAD.sub("", found.name(event))
     short = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     return f"“{short}”" if found.is_line(event) else f"the call of {short}"
 

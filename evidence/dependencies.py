@@ -77,11 +77,11 @@ def _origins(chosen: Sample, own: OwnTime) -> list[_Origin]:
         groups[int(began.service[place]), int(own.operation[row])].append(place)
     result = []
     for (service, operation), members in groups.items():
-        rows = began.row[members]
-        bad = len(np.unique(spans.trace[rows[chosen.bad[spans.trace[rows]]]]))
-        normal = len(np.unique(spans.trace[rows[chosen.normal[spans.trace[rows]]]]))
+        trace = began.trace[members]
+        is_bad = chosen.bad[trace]
+        bad, normal = len(np.unique(trace[is_bad])), len(np.unique(trace[chosen.normal[trace]]))
         chance = more(bad, chosen.bad_count, normal, chosen.normal_count)
-        shown = tuple(rows[chosen.bad[spans.trace[rows]]].tolist())
+        shown = tuple(began.row[members][is_bad].tolist())
         result.append(_Origin(service, operation, bad, normal, chance, shown, int(began.timeout[members].sum())))
     adjusted = believable([one.chance for one in result])
     kept = [one for one, chance in zip(result, adjusted, strict=True) if chance <= FALSE_SHARE]
@@ -96,7 +96,7 @@ def _excess(one: _Origin, chosen: Sample) -> float:
 def _suspicion(one: _Origin, chosen: Sample, own: OwnTime) -> Suspicion:
     kind = _kind(one, chosen)
     evidence = departures.MOST if one.chance <= 0 else min(-np.log(one.chance), departures.MOST)
-    score = float(min(_excess(one, chosen), 1.0) ** 0.5 * evidence / (evidence + departures.NOTABLE))
+    score = float(min(_excess(one, chosen), 1.0) ** 0.5 * departures.likely(float(evidence)))
     return Suspicion(own.services[one.service], kind, score, chosen.spans.operations[one.operation])
 
 

@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.chance import believable, fewer, fewer_in_strata, least_chance, more, more_in_strata
+from evidence.distinct import distinct
 from evidence.growth import LATE_ALARM_SHARE
 from evidence.log_table import ERROR
-from evidence.samples import MOST_STRATA, Sample
+from evidence.samples import MOST_STRATA, UNKNOWN, Sample
 from evidence.sequences import END, Pairs
 
 type Counts = NDArray[np.int64]
 
-# Of all places that seem to have changed, so many may be accidents.
+# Of all places that seem to have changed, so many may be accidents. Error lines are few and written on purpose, so
+# that less will do: what is uncertain still ranks below what is certain.
 FALSE_SHARE = 0.05
+FALSE_SHARE_OF_ERRORS = 0.15
 _ERROR_NAME = re.compile(r"error|exception|fallback", re.IGNORECASE)
 # What follows must have become so much more likely to count as a departure.
 DEPARTURE = 3.0
@@ -89,8 +92,8 @@ def places(chosen: Sample, found: Pairs) -> list[Place]:
     spans = chosen.spans
     trace = spans.trace[found.owner]
     context = spans.service[found.owner].astype(np.int64) * len(spans.operations) + spans.operation[found.owner]
-    keys, place = np.unique(np.stack((context, found.first, found.written)), axis=1, return_inverse=True)
-    kinds, kind = np.unique(np.stack((place, found.second)), axis=1, return_inverse=True)
+    keys, place = distinct(context, found.first, found.written.astype(np.int64))
+    kinds, kind = distinct(place, found.second)
     tally = _tally(kinds, place, kind, trace, chosen)
     changes = _by_place(_believed(list(_changes(tally, found))), tally)
     departing = _departing(tally, changes)
@@ -99,21 +102,21 @@ def places(chosen: Sample, found: Pairs) -> list[Place]:
     for row in first:
         by_place.setdefault(int(place[row]), []).append(row)
     result = [
-        _place(keys[:, number], tally, number, change, by_place.get(number, ()), found)
+        _place([int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found)
         for number, change in changes.items()
     ]
     return sorted((one for one in result if not one.better), key=lambda one: (-len(one.rows) * one.weight, one.chance))
 
 
-def _tally(kinds: Counts, place: Counts, kind: Counts, trace: NDArray[np.int32], chosen: Sample) -> _Tally:
-    kinds_apart = _count(kind, trace, kinds.shape[1], chosen)
+def _tally(kinds: Sequence[Counts], place: Counts, kind: Counts, trace: NDArray[np.int32], chosen: Sample) -> _Tally:
+    kinds_apart = _count(kind, trace, len(kinds[0]), chosen)
     places_apart = _count(place, trace, int(place.max()) + 1, chosen)
     return _Tally(kinds[0], kinds[1], kinds_apart.sum(axis=2), places_apart.sum(axis=2), kinds_apart, places_apart)
 
 
 def _count(code: Counts, trace: NDArray[np.int32], codes: int, chosen: Sample) -> Counts:
     """In how many requests, by code, window and stratum."""
-    once = np.unique(np.stack((code, trace)), axis=1)
+    once, _ = distinct(code, trace)
     shape = codes, chosen.windows, MOST_STRATA
     cell = (once[0] * shape[1] + chosen.window[once[1]]) * shape[2] + chosen.stratum[once[1]]
     return np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
@@ -161,7 +164,10 @@ def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int
     normal = tally.kinds_apart[kind, windows].sum(axis=0)
     total = tally.places_apart[place, windows].sum(axis=0)
     both = np.flatnonzero((bad_total > 0) & (total > 0))
-    return [(int(bad[n]), int(bad_total[n]), int(normal[n]), int(total[n])) for n in both]
+    tables = [(int(bad[n]), int(bad_total[n]), int(normal[n]), int(total[n])) for n in both]
+    if bad_total[UNKNOWN] and not total[UNKNOWN]:
+        tables.append((int(bad[UNKNOWN]), int(bad_total[UNKNOWN]), int(normal.sum()), int(total.sum())))
+    return tables
 
 
 def _testable(normal: int, bad: int) -> bool:
@@ -178,7 +184,7 @@ def _believed(changes: Sequence[_Change]) -> list[_Change]:
         believed += [
             _Change(change.kind, change.windows, chance, error)
             for change, chance in zip(family, adjusted, strict=True)
-            if chance <= FALSE_SHARE
+            if chance <= (FALSE_SHARE_OF_ERRORS if error else FALSE_SHARE)
         ]
     return believed
 
@@ -215,7 +221,7 @@ def _first_departures(
     return [int(row) for row in order[first]]
 
 
-def _place(key: Counts, tally: _Tally, number: int, change: _Change, rows: Sequence[int], found: Pairs) -> Place:
+def _place(key: Sequence[int], tally: _Tally, number: int, change: _Change, rows: Sequence[int], found: Pairs) -> Place:
     here, windows = np.flatnonzero(tally.place == number), list(change.windows)
     normal, bad = tally.kinds[here][:, windows].sum(axis=1), tally.kinds[here, -1]
     normal_total, bad_total = int(tally.places[number, windows].sum()), int(tally.places[number, -1])
@@ -224,9 +230,9 @@ def _place(key: Counts, tally: _Tally, number: int, change: _Change, rows: Seque
     expected, instead = int(tally.second[here[lost]]), int(tally.second[here[won]])
     used = int((tally.places[number, :-1] > 0).sum())
     return Place(
-        service=int(key[0]) // found.operations,
-        operation=int(key[0]) % found.operations,
-        first=int(key[1]),
+        service=key[0] // found.operations,
+        operation=key[0] % found.operations,
+        first=key[1],
         expected=expected,
         written=bool(key[2]),
         instead=instead,

@@ -15,9 +15,13 @@ _TIMEOUT = re.compile(r"time[\s_-]?d?[\s_-]?out|deadline|aborted", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Failures:
-    """Rows where failures began, and the service that each is blamed on (codes of `OwnTime.services`)."""
+    """Rows where failures began, and the service that each is blamed on (codes of `OwnTime.services`).
+
+    `trace` is the request that failed: a message may have been sent by another one, in which it failed first.
+    """
 
     row: Rows
+    trace: NDArray[np.int32]
     service: NDArray[np.int32]
     timeout: Flags
 
@@ -29,9 +33,12 @@ def failures(spans: SpanTable, own: OwnTime, rows: Flags) -> Failures:
     outermost failed spans. Of several failed calls the last decides, as a later success would have saved the rest.
     """
     decisive = _decisive(spans, rows)
-    follows = _follows(spans, decisive)
-    origin = np.flatnonzero(decisive & ~follows)
-    return Failures(origin, _blamed(spans, own, origin), timeouts(spans)[origin])
+    follows = np.zeros(len(spans), dtype=np.bool_)
+    follows[spans.parent[np.flatnonzero(decisive & (spans.parent != NO_ROW))]] = True
+    last = np.flatnonzero(decisive & ~follows)
+    source = {target: source for source, target in spans.links.tolist() if spans.failed[source]}
+    origin = np.array([source.get(row, row) for row in last.tolist()], dtype=np.int64)
+    return Failures(origin, spans.trace[last], _blamed(spans, own, origin), timeouts(spans)[origin])
 
 
 def _decisive(spans: SpanTable, rows: Flags) -> Flags:
@@ -46,7 +53,7 @@ def _decisive(spans: SpanTable, rows: Flags) -> Flags:
     for level in levels(spans.depth):
         follows = failed[level] & decisive[above[level]] & (last[above[level]] == level)
         decisive[level] |= follows
-    return _across_links(spans, failed, decisive)
+    return decisive
 
 
 def _last_failed_child(spans: SpanTable, failed: Flags) -> Rows:
@@ -57,25 +64,6 @@ def _last_failed_child(spans: SpanTable, failed: Flags) -> Rows:
     rows = rows[np.argsort(end[rows], kind="stable")]
     last[spans.parent[rows]] = rows
     return last
-
-
-def _across_links(spans: SpanTable, failed: Flags, decisive: Flags) -> Flags:
-    """A failure that was handed over by a queue to another trace began there: links lead from cause to follower."""
-    for source, target in spans.links.tolist():
-        if decisive[target] and failed[source]:
-            decisive[source] = True
-    return decisive
-
-
-def _follows(spans: SpanTable, decisive: Flags) -> Flags:
-    """The decisive rows with a decisive one below, or linked as their cause."""
-    follows = np.zeros(len(spans), dtype=np.bool_)
-    below = np.flatnonzero(decisive & (spans.parent != NO_ROW))
-    follows[spans.parent[below]] = True
-    for source, target in spans.links.tolist():
-        if decisive[source] and decisive[target]:
-            follows[target] = True
-    return follows
 
 
 def _blamed(spans: SpanTable, own: OwnTime, origin: Rows) -> NDArray[np.int32]:

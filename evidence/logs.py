@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evidence import departures
 from evidence.case import Inquiry, within
 from evidence.chance import believable, fewer, more
+from evidence.distinct import distinct
 from evidence.divergence import places
 from evidence.findings import Finding, NotInvestigated, Reference, Report, Subject, Suspicion
 from evidence.log_table import ERROR, WARN, LogTable
@@ -140,8 +141,8 @@ def _patterns(logs: LogTable, units: _Units) -> list[_Pattern]:
 
 def _counted(logs: LogTable, units: _Units) -> Iterator[_Pattern]:
     kept = units.of_line >= 0
-    said = np.unique(np.stack((logs.template[kept], units.of_line[kept])), axis=1)
-    spoke = np.unique(np.stack((logs.service[kept], units.of_line[kept])), axis=1)
+    said, _ = distinct(logs.template[kept], units.of_line[kept])
+    spoke, _ = distinct(logs.service[kept], units.of_line[kept])
     templates, services = len(logs.templates), len(logs.services)
     bad, normal = (np.bincount(said[0][units.bad[said[1]] == is_bad], minlength=templates) for is_bad in (True, False))
     of_bad, of_normal = (

@@ -16,6 +16,7 @@ from evidence.templates import operation_pattern
 # With fewer normal traces in the baseline, the incident's good ones are taken as well.
 FEW_NORMAL = 10
 MOST_STRATA = 24
+UNKNOWN = MOST_STRATA - 1
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,16 @@ class Sample:
 
     @cached_property
     def stratum(self) -> NDArray[np.int64]:
-        """By trace the number of its kind: only like is compared with like. The rarest kinds share the last number."""
+        """By trace the number of its kind: only like is compared with like. The rarest kinds share a number.
+
+        UNKNOWN for requests that stopped before their kind could be told.
+        """
         spans, first = self.spans, self.kind_rows
         kind = spans.service[first].astype(np.int64) * len(spans.operations) + spans.operation[first]
         _, kind, count = np.unique(kind, return_inverse=True, return_counts=True)
         rank = np.argsort(np.argsort(-count, kind="stable"), kind="stable")
-        number: NDArray[np.int64] = np.minimum(rank, MOST_STRATA - 1)[kind]
+        unknown = (first == spans.root) & (not np.array_equal(first, spans.root))
+        number: NDArray[np.int64] = np.where(unknown, UNKNOWN, np.minimum(rank, UNKNOWN - 1)[kind])
         return number
 
     @property

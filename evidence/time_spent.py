@@ -45,7 +45,7 @@ def investigate(inquiry: Inquiry, spans: SpanTable) -> Report:
     accounts = _accounts(chosen, own)
     usual = float(np.median(spans.duration_ns[spans.root[chosen.normal]])) / MS
     found = [one for one in culprits(_added(accounts)) if one.gain > LEAST_NOTABLE * usual]
-    total = max(sum(one.gain for one in found), _slowdown(chosen))
+    total = max(sum(_plainly(one, accounts) for one in found), _slowdown(chosen))
     findings = [_finding(one, accounts, own, chosen, total, usual) for one in found[:MOST_FINDINGS]]
     shifted = mix_finding(chosen, total)
     return Report(
@@ -97,24 +97,28 @@ def _suspicion(one: Culprit, most: float, accounts: _Accounts, own: OwnTime, cho
     )
 
 
+def _plainly(one: Culprit, accounts: _Accounts) -> float:
+    """What the culprit's accounts added on average (ms per request), not only what they added for sure."""
+    keys = list(one.keys)
+    return float(((accounts.grown.during - accounts.grown.before)[keys] * accounts.often[keys]).sum())
+
+
 def _likely(gain: float, usual: float) -> float:
     return gain / (gain + NOTABLE * max(usual, 0.1))
 
 
 def _kind(one: Culprit, accounts: _Accounts) -> Kind:
-    place = int(accounts.place[one.keys[0]])
-    if place == QUEUE:
+    """What is slow from its caller's view is a dependency; a service that is slow in all it does lacks a resource."""
+    if int(accounts.place[one.keys[0]]) == QUEUE:
         return "queue"
-    return "dependency" if place == WAY else "resource"
+    return "resource" if _resource(one, accounts) == "cpu" else "dependency"
 
 
 def _resource(one: Culprit, accounts: _Accounts) -> str:
-    """Only ways to it: the network. Time of its own, or of its calls as well: the processor."""
-    places = {int(accounts.place[key]) for key in one.keys}
-    calling = any(accounts.caller[key] == one.service != accounts.callee[key] for key in one.keys)
-    if places == {WAY} and not calling:
-        return "network"
-    return "" if QUEUE in places else "cpu"
+    """Slow to call others, too: the processor. Nothing but slow to reach: the network."""
+    if any(accounts.caller[key] == one.service != accounts.callee[key] for key in one.keys):
+        return "cpu"
+    return "network" if {int(accounts.place[key]) for key in one.keys} == {WAY} else ""
 
 
 def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, total: float, usual: float) -> Finding:
@@ -122,7 +126,7 @@ def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, to
     caller, callee = own.services[int(accounts.caller[key])], own.services[int(accounts.callee[key])]
     operation = chosen.spans.operations[int(accounts.operation[key])]
     before, during = float(grown.before[key]), float(grown.during[key])
-    part = min(one.gain / total, 1.0) if total > 0 else 0.0
+    part = min(_plainly(one, accounts) / total, 1.0) if total > 0 else 0.0
     statement = (
         f"{_subject(int(accounts.place[key]), caller, callee, operation)} takes {milliseconds(during - before)} longer "
         f"({milliseconds(before)} → {milliseconds(during)}); {own.services[one.service]} explains "
@@ -137,7 +141,8 @@ def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, to
         numbers={
             "before_ms": round(before, 3),
             "during_ms": round(during, 3),
-            "added_ms_per_request": round(one.gain, 3),
+            "added_ms_per_request": round(_plainly(one, accounts), 3),
+            "surely_added_ms_per_request": round(one.gain, 3),
             "share_of_increase": round(part, 4),
             "calls_before": int(grown.count_before[key]),
             "calls_during": int(grown.count_during[key]),
