@@ -42,7 +42,7 @@ MOST_UNCONTROLLED = 10.0
 # What a new pod uses differs for many reasons: empty caches, code that is compiled anew.
 MOST_BY_RESOURCES = 3.0
 # Changes are blamed when together they are that likely the cause.
-EVIDENT = 0.2
+EVIDENT = 0.3
 # Changes less likely than this are told as what was looked at and is fine.
 LEAST_TOLD = 0.05
 
