@@ -222,16 +222,16 @@ def _scored(judged: Sequence[Judged], scene: _Scene) -> list[Judged]:
 
 
 def _report(scene: _Scene, judged: Sequence[Judged]) -> Report:
-    findings = tuple(_finding(one, scene) for one in judged)
+    evident = sum(one.score for one in judged) >= EVIDENT
+    findings = tuple(_finding(one, scene, evident) for one in judged)
     suspicions: dict[str, Suspicion] = {}
     for one in judged:
         if one.score > 0 and one.change.service:
             suspicions.setdefault(one.change.service, Suspicion(one.change.service, "change", one.score))
-    evident = sum(one.score for one in judged) >= EVIDENT
     return Report(findings, tuple(suspicions.values()) if evident else ())
 
 
-def _finding(judged: Judged, scene: _Scene) -> Finding:
+def _finding(judged: Judged, scene: _Scene, evident: bool) -> Finding:
     change = judged.change
     return Finding(
         question="changes",
@@ -241,7 +241,7 @@ def _finding(judged: Judged, scene: _Scene) -> Finding:
         subject=Subject(service=change.service),
         numbers=_numbers(judged, scene),
         references=(Reference("change", change.id or change.title or name_of(change)),),
-        fine=judged.late or judged.score < LEAST_TOLD,
+        fine=not evident or judged.late or judged.score < LEAST_TOLD,
     )
 
 
@@ -254,10 +254,11 @@ def name_of(change: Change) -> str:
 def _statement(judged: Judged, scene: _Scene) -> str:
     change, gap = judged.change, scene.onset - judged.change.at
     distance = quantities.seconds(abs(gap.total_seconds()))
-    when = f"{name_of(change)} ({change.kind}) came {distance}"
+    came = f"{name_of(change)} ({change.kind}) came"
     if judged.late:
-        return f"{when} after the onset, so it is not the cause."
-    parts = [f"{when} before the onset" if gap >= timedelta() else f"{when} after the first bad minute"]
+        return f"{came} {distance} after the onset, so it is not the cause."
+    when = f"{distance} before the onset" if gap > timedelta() else f"{distance} after the first bad minute began"
+    parts = [f"{came} {when if abs(gap) >= timedelta(seconds=1) else 'at the onset'}"]
     if judged.seen is not None and judged.seen.bad_share is not None:
         bad, all_ = quantities.percent(judged.seen.bad_share), quantities.percent(judged.seen.incident_share)
         parts.append(f"{bad} of the bad requests have it, and {all_} of all")
@@ -267,16 +268,17 @@ def _statement(judged: Judged, scene: _Scene) -> str:
 
 
 def _difference(rolled: Rollout, role: Role) -> str:
+    """What the pods that have it do and those that do not, or the service before and after it."""
     effect = _telling(rolled, role)
-    who = f"its {_count(len(rolled.changed), 'pod')}" if rolled.unchanged else "its service"
+    who = _count(len(rolled.changed), "pod") if rolled.unchanged else "service"
     against = f"{_count(len(rolled.unchanged), 'pod')} without it" if rolled.unchanged else "before it"
+    several = bool(rolled.unchanged) and len(rolled.changed) > 1
     if effect.p > LEAST_TOLD:
-        return f"{who} {'are' if rolled.unchanged else 'is'} no worse than {against}"
+        return f"its {who} {'are' if several else 'is'} no worse than {against}"
     shown = quantities.percent if effect.role == "errors" else quantities.seconds
-    does = ("fail in" if effect.role == "errors" else "take") if rolled.unchanged else ""
-    if not rolled.unchanged:
-        does = "fails in" if effect.role == "errors" else "takes"
-    return f"{who} {does} {shown(effect.changed)} ({against}: {shown(effect.normal)})"
+    verb = "fail" if effect.role == "errors" else "take"
+    does = f"{verb if several else verb + 's'}{' in' if effect.role == 'errors' else ''}"
+    return f"its {who} {does} {shown(effect.changed)} ({against}: {shown(effect.normal)})"
 
 
 def _telling(rolled: Rollout, role: Role) -> Effect:
