@@ -51,14 +51,13 @@ class Effect:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A change in the metrics of its service; `effects` are the most unlikely first.
-
-    `unchanged` is empty when there are no pods beside the changed ones to compare them with.
-    """
+    """A change in the metrics of its service; `effects` are the most unlikely first."""
 
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     effects: tuple[Effect, ...]
+    # Whether the effects are those of changed pods against unchanged ones, or of the service against itself before.
+    beside: bool
     # The same of what the pods use and what waits in them, where pods are beside each other.
     resources: tuple[Effect, ...] = ()
 
@@ -134,22 +133,26 @@ def rollout(
     own = [one for one in held if _belongs(one, change.service)]
     usual = usual_variances(held, change.at)
     after = Interval(max(change.at, onset or change.at), inquiry.incident.end)
-    effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at), usual) if unchanged else []
-    if not effects:
-        told = _before_and_after(own, change, inquiry)
-        return Rollout(tuple(sorted(changed)), (), tuple(sorted(told, key=lambda effect: effect.p)))
-    effects.sort(key=lambda effect: effect.p)
-    used = _used(table, change.service)
-    resources = _side_by_side(used, changed, unchanged, after, to_ns(change.at), {})
-    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects), tuple(resources))
+    effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at), usual)
+    used = _used(table)
+    ours = [one for one in used if one.service == change.service]
+    resources = _side_by_side(ours, changed, unchanged, after, to_ns(change.at), usual_variances(used, change.at))
+    told = effects or _before_and_after(own, change, inquiry)
+    return Rollout(
+        changed=tuple(sorted(changed)),
+        unchanged=tuple(sorted(unchanged)),
+        effects=tuple(sorted(told, key=lambda effect: effect.p)),
+        beside=bool(effects),
+        resources=tuple(sorted(resources, key=lambda effect: effect.p)),
+    )
 
 
-def _used(table: Iterable[Series], service: str) -> list[Signal]:
-    """What the pods of a service use of their resources, in the form of signals that vary by factors."""
+def _used(table: Iterable[Series]) -> list[Signal]:
+    """What pods use of their resources, in the form of signals that vary by factors."""
     return [
-        Signal("latency", service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
+        Signal("latency", one.service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
         for one in table
-        if one.service == service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
+        if one.service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
     ]
 
 
