@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from connectors.telemetry import from_ns, to_ns
+from connectors.telemetry import from_ns
 from evidence import quantities
 from evidence.call_blame import CAUSED, CallGraph, bayes_factor, call_graph
 from evidence.case import Change, Inquiry
 from evidence.deviation import together
 from evidence.findings import Finding, NotInvestigated, Number, Reference, Report, Subject, Suspicion
-from evidence.onset import step
+from evidence.metric_onset import stepped
 from evidence.rollout import Effect, Rollout, rollout
 from evidence.series import SeriesTable
 from evidence.service_metrics import Analysis, Condition, analyse
@@ -43,6 +43,8 @@ MOST_UNCONTROLLED = 10.0
 MOST_BY_RESOURCES = 3.0
 # Changes are blamed when together they are that likely the cause.
 EVIDENT = 0.3
+# Or when the pods of one of them speak that clearly for it, though nobody knows what they have to do with the flow.
+MOVED = 3.0
 # Changes less likely than this are told as what was looked at and is fine.
 LEAST_TOLD = 0.05
 
@@ -57,6 +59,8 @@ class Judged:
     seen: VersionSeen | None = None
     # It came after the onset, so it cannot be the cause.
     late: bool = False
+    # How much more likely its pods' metrics are when it did something.
+    moved: float = 1.0
     score: float = 0.0
 
 
@@ -129,11 +133,12 @@ def _onset(inquiry: Inquiry, told: Analysis | None, role: Role) -> tuple[datetim
     if told is None:
         return start, start + LATE
     own = [one.signal for one in told.seen.get(inquiry.service, Condition()).compared.get(role, ())]
-    found = metric_onset(inquiry, own, role)
+    found = stepped(inquiry, own)
     if found is None:
         return start, inquiry.incident.end
-    interval = min(timedelta(microseconds=float(np.median(np.diff(one.times))) / 1000) for one in own)
-    began = max(start, found)
+    signal, told_step = found
+    interval = timedelta(microseconds=float(np.median(np.diff(signal.times))) / 1000)
+    began = max(start, from_ns(told_step.at_ns))
     return began, began + max(LATE, interval)
 
 
@@ -144,19 +149,6 @@ def _analysis(inquiry: Inquiry, table: SeriesTable, topology: Sequence[tuple[str
         return None
 
 
-def metric_onset(inquiry: Inquiry, found: Sequence[Signal], role: Role) -> datetime | None:
-    """When these signals of one service stepped up, not longer ago than twice the incident's length before it."""
-    since, until = to_ns(inquiry.incident.start - 2 * inquiry.incident.length), to_ns(inquiry.incident.end)
-    steps = []
-    for signal in found:
-        near = (signal.times >= since) & (signal.times < until)
-        values = signal.values[near] if role == "errors" else np.log(np.maximum(signal.values[near], 1e-6))
-        if (told := step(signal.times[near], values)) is not None:
-            steps.append(told)
-    best = max(steps, key=lambda one: one.gain, default=None)
-    return None if best is None else from_ns(best.at_ns)
-
-
 def _judged(change: Change, scene: _Scene) -> Judged:
     seen = seen_version(scene.versions, change.service, change.version)
     if change.at > scene.too_late:
@@ -164,8 +156,9 @@ def _judged(change: Change, scene: _Scene) -> Judged:
     rolled = (
         rollout(change, scene.inquiry, scene.table.series, scene.signals, scene.onset) if len(scene.table) else None
     )
-    weight = _recency(scene.onset - change.at) * _scope(change.service, scene) * _lift(seen) * _moved(rolled, scene)
-    return Judged(change, weight, rolled, seen)
+    moved = _moved(rolled, scene)
+    weight = _recency(scene.onset - change.at) * _scope(change.service, scene) * _lift(seen) * moved
+    return Judged(change, weight, rolled, seen, moved=moved)
 
 
 def _recency(gap: timedelta) -> float:
@@ -196,16 +189,21 @@ def _moved(rolled: Rollout | None, scene: _Scene) -> float:
     Pods beside each other say it for and against. Before and after only say that it began then, which where it is
     wrong says already.
     """
-    if rolled is None or not rolled.effects:
+    if rolled is None:
         return 1.0
     main = rolled.chance(scene.role)
     side = rolled.chance("latency" if scene.role == "errors" else "errors")
-    factor = 1.0 if main is None else _seen_in(main, SHOWN_BY_PODS if rolled.unchanged else SHOWN_BY_SERVICE)
-    support = 1.0 if side is None else max(_seen_in(side, SHOWN_BY_PODS), 1.0) ** OTHER_ROLE
-    if rolled.resources:
-        used = together([effect.p for effect in rolled.resources])
-        support *= min(max(bayes_factor(used, CAUSED), 1.0) ** OTHER_ROLE, MOST_BY_RESOURCES)
-    return factor * support if rolled.unchanged else min((factor * support) ** 0.5, MOST_UNCONTROLLED)
+    factor = 1.0 if main is None else _seen_in(main, SHOWN_BY_PODS if rolled.beside else SHOWN_BY_SERVICE)
+    factor *= 1.0 if side is None else max(_seen_in(side, SHOWN_BY_PODS), 1.0) ** OTHER_ROLE
+    return (factor if rolled.beside else min(factor**0.5, MOST_UNCONTROLLED)) * _used_more(rolled)
+
+
+def _used_more(rolled: Rollout) -> float:
+    """The same of what the pods use, which proves less, unless it is all that is known of them."""
+    if not rolled.resources:
+        return 1.0
+    used = max(bayes_factor(together([effect.p for effect in rolled.resources]), CAUSED), 1.0) ** OTHER_ROLE
+    return float(min(used, MOST_BY_RESOURCES if rolled.beside else MOST_UNCONTROLLED))
 
 
 def _seen_in(chance: float, shown: float) -> float:
@@ -222,16 +220,16 @@ def _scored(judged: Sequence[Judged], scene: _Scene) -> list[Judged]:
 
 
 def _report(scene: _Scene, judged: Sequence[Judged]) -> Report:
-    findings = tuple(_finding(one, scene) for one in judged)
+    evident = sum(one.score for one in judged) >= EVIDENT or any(one.moved >= MOVED for one in judged)
+    findings = tuple(_finding(one, scene, evident) for one in judged)
     suspicions: dict[str, Suspicion] = {}
     for one in judged:
         if one.score > 0 and one.change.service:
             suspicions.setdefault(one.change.service, Suspicion(one.change.service, "change", one.score))
-    evident = sum(one.score for one in judged) >= EVIDENT
     return Report(findings, tuple(suspicions.values()) if evident else ())
 
 
-def _finding(judged: Judged, scene: _Scene) -> Finding:
+def _finding(judged: Judged, scene: _Scene, evident: bool) -> Finding:
     change = judged.change
     return Finding(
         question="changes",
@@ -241,7 +239,7 @@ def _finding(judged: Judged, scene: _Scene) -> Finding:
         subject=Subject(service=change.service),
         numbers=_numbers(judged, scene),
         references=(Reference("change", change.id or change.title or name_of(change)),),
-        fine=judged.late or judged.score < LEAST_TOLD,
+        fine=not evident or judged.late or judged.score < LEAST_TOLD,
     )
 
 
@@ -254,10 +252,11 @@ def name_of(change: Change) -> str:
 def _statement(judged: Judged, scene: _Scene) -> str:
     change, gap = judged.change, scene.onset - judged.change.at
     distance = quantities.seconds(abs(gap.total_seconds()))
-    when = f"{name_of(change)} ({change.kind}) came {distance}"
+    came = f"{name_of(change)} ({change.kind}) came"
     if judged.late:
-        return f"{when} after the onset, so it is not the cause."
-    parts = [f"{when} before the onset" if gap >= timedelta() else f"{when} after the first bad minute"]
+        return f"{came} {distance} after the onset, so it is not the cause."
+    when = f"{distance} before the onset" if gap > timedelta() else f"{distance} after the first bad minute began"
+    parts = [f"{came} {when if abs(gap) >= timedelta(seconds=1) else 'at the onset'}"]
     if judged.seen is not None and judged.seen.bad_share is not None:
         bad, all_ = quantities.percent(judged.seen.bad_share), quantities.percent(judged.seen.incident_share)
         parts.append(f"{bad} of the bad requests have it, and {all_} of all")
@@ -267,16 +266,17 @@ def _statement(judged: Judged, scene: _Scene) -> str:
 
 
 def _difference(rolled: Rollout, role: Role) -> str:
+    """What the pods that have it do and those that do not, or the service before and after it."""
     effect = _telling(rolled, role)
-    who = f"its {_count(len(rolled.changed), 'pod')}" if rolled.unchanged else "its service"
-    against = f"{_count(len(rolled.unchanged), 'pod')} without it" if rolled.unchanged else "before it"
+    who = _count(len(rolled.changed), "pod") if rolled.beside else "service"
+    against = f"{_count(len(rolled.unchanged), 'pod')} without it" if rolled.beside else "before it"
+    several = rolled.beside and len(rolled.changed) > 1
     if effect.p > LEAST_TOLD:
-        return f"{who} {'are' if rolled.unchanged else 'is'} no worse than {against}"
+        return f"its {who} {'are' if several else 'is'} no worse than {against}"
     shown = quantities.percent if effect.role == "errors" else quantities.seconds
-    does = ("fail in" if effect.role == "errors" else "take") if rolled.unchanged else ""
-    if not rolled.unchanged:
-        does = "fails in" if effect.role == "errors" else "takes"
-    return f"{who} {does} {shown(effect.changed)} ({against}: {shown(effect.normal)})"
+    verb = "fail" if effect.role == "errors" else "take"
+    does = f"{verb if several else verb + 's'}{' in' if effect.role == 'errors' else ''}"
+    return f"its {who} {does} {shown(effect.changed)} ({against}: {shown(effect.normal)})"
 
 
 def _telling(rolled: Rollout, role: Role) -> Effect:

@@ -91,10 +91,12 @@ def step(times: Times, values: Values) -> Step | None:
     firsts = np.arange(1, count)
     before, after = sums / firsts, (values.sum() - sums) / (count - firsts)
     total = float(((values - values.mean()) ** 2).sum())
+    if total <= 1e-12 * count * max(float(np.abs(values).max()), 1e-12) ** 2:
+        return None
     explained = firsts * (count - firsts) / count * (after - before) ** 2
     # What is left after a perfect fit still is as large as a float can tell.
-    left = np.maximum(total - explained, max(total, 1e-12) * 1e-6)
-    gains = np.where(after > before, count / 2 * np.log(max(total, 1e-12) / left), 0.0)
+    left = np.maximum(total - explained, total * 1e-6)
+    gains = np.where(after > before, count / 2 * np.log(total / left), 0.0)
     best = int(np.argmax(gains))
     if gains[best] < LEAST_GAIN:
         return None

@@ -20,14 +20,6 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %" if share >= 0.095 or share == 0 else f"{share * 100:.2g} %"
 
 
-def factor(before: float, after: float) -> str:
-    """How many times as much, or where it was nothing before, that."""
-    if before <= 0:
-        return "from nothing"
-    ratio = after / before
-    return f"{ratio:.0f} times as much" if ratio >= 9.5 else f"{ratio:.1f} times as much"
-
-
 def some(names: list[str], most: int = 4) -> str:
     """A list that stays readable: "a, b, c and 9 more"."""
     if len(names) > most:

@@ -21,8 +21,9 @@ from evidence.signals import Role, Signal, averaged, signals
 # Pods are scraped and listed a little before or after the instant that a change is given.
 TOLERANCE_NS = 60_000_000_000
 LEAST_SAMPLES = 3
-# Less than this of the spread of pods is taken to be by chance, however few there are to learn it from.
-_FEW = 3.0
+_PRIOR_PODS = 4
+
+type Usual = Mapping[tuple[str, ...], float]
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,13 @@ class Effect:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A change in the metrics of its service; `effects` are the most unlikely first.
-
-    `unchanged` is empty when there are no pods beside the changed ones to compare them with.
-    """
+    """A change in the metrics of its service; `effects` are the most unlikely first."""
 
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     effects: tuple[Effect, ...]
+    # Whether the effects are those of changed pods against unchanged ones, or of the service against itself before.
+    beside: bool
     # The same of what the pods use and what waits in them, where pods are beside each other.
     resources: tuple[Effect, ...] = ()
 
@@ -131,23 +131,28 @@ def rollout(
     changed, unchanged = split(change, known, began)
     held = found or signals(table, per_pod=True)
     own = [one for one in held if _belongs(one, change.service)]
+    usual = usual_variances(held, change.at)
     after = Interval(max(change.at, onset or change.at), inquiry.incident.end)
-    effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at)) if unchanged else []
-    if not effects:
-        told = _before_and_after(own, change, inquiry)
-        return Rollout(tuple(sorted(changed)), (), tuple(sorted(told, key=lambda effect: effect.p)))
-    effects.sort(key=lambda effect: effect.p)
-    used = _used(table, change.service)
-    resources = _side_by_side(used, changed, unchanged, after, to_ns(change.at))
-    return Rollout(tuple(sorted(changed)), tuple(sorted(unchanged)), tuple(effects), tuple(resources))
+    effects = _side_by_side(own, changed, unchanged, after, to_ns(change.at), usual)
+    used = _used(table)
+    ours = [one for one in used if one.service == change.service]
+    resources = _side_by_side(ours, changed, unchanged, after, to_ns(change.at), usual_variances(used, change.at))
+    told = effects or _before_and_after(own, change, inquiry)
+    return Rollout(
+        changed=tuple(sorted(changed)),
+        unchanged=tuple(sorted(unchanged)),
+        effects=tuple(sorted(told, key=lambda effect: effect.p)),
+        beside=bool(effects),
+        resources=tuple(sorted(resources, key=lambda effect: effect.p)),
+    )
 
 
-def _used(table: Iterable[Series], service: str) -> list[Signal]:
-    """What the pods of a service use of their resources, in the form of signals that vary by factors."""
+def _used(table: Iterable[Series]) -> list[Signal]:
+    """What pods use of their resources, in the form of signals that vary by factors."""
     return [
-        Signal("latency", service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
+        Signal("latency", one.service, rate.times, rate.values, pod=one.pod, metric=one.name, selector=one.selector)
         for one in table
-        if one.service == service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
+        if one.service and one.pod and meter_of(one) is not None and len(rate := one.as_rate())
     ]
 
 
@@ -158,13 +163,13 @@ def _belongs(signal: Signal, service: str) -> bool:
 
 
 def _side_by_side(
-    own: Sequence[Signal], changed: set[str], unchanged: set[str], after: Interval, at_ns: int
+    own: Sequence[Signal], changed: set[str], unchanged: set[str], after: Interval, at_ns: int, usual: Usual
 ) -> list[Effect]:
     effects = []
     for alike in _alike(own).values():
         new = {one.pod: one for one in alike if one.pod in changed}
         old = {one.pod: one for one in alike if one.pod in unchanged}
-        if new and old and (effect := _difference(new, old, after, at_ns)) is not None:
+        if new and old and (effect := _difference(new, old, after, at_ns, usual)) is not None:
             effects.append(effect)
     return effects
 
@@ -177,7 +182,9 @@ def _alike(own: Sequence[Signal]) -> Mapping[tuple[str, ...], list[Signal]]:
     return groups
 
 
-def _difference(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Interval, at_ns: int) -> Effect | None:
+def _difference(
+    new: Mapping[str, Signal], old: Mapping[str, Signal], after: Interval, at_ns: int, usual: Usual
+) -> Effect | None:
     """How the pods with the change differ from the others now, less how they did before where they were there."""
     shown = next(iter(new.values()))
     after = _both(new, old, after)
@@ -186,15 +193,17 @@ def _difference(new: Mapping[str, Signal], old: Mapping[str, Signal], after: Int
     if not len(now) or not len(then):
         return None
     distance = float(now.mean() - np.median(then)) - _before(new, old, at_ns)
-    spread = _spread_of(then, old, after, at_ns) + (LEAST_SHARE if shown.role == "errors" else LEAST_RATIO)
-    few = 1 + _FEW / (len(then) + sum(len(one.times) for one in old.values()) ** 0.5)
+    variance = usual.get((shown.role, shown.metric, shown.stat))
+    least = LEAST_SHARE if shown.role == "errors" else LEAST_RATIO
+    spread = np.hypot(_spread_of(then, old, after, variance), least)
+    few = (1 + 1 / len(now) + 1 / len(then)) ** 0.5 * (1.0 if variance is not None else 1 + 2 / len(then))
     return Effect(
         role=shown.role,
         metric=shown.metric,
         selector=shown.selector,
         normal=_unscaled(float(np.median(then)), shown.role),
         changed=_unscaled(float(now.mean()), shown.role),
-        p=tail(max(distance, 0.0) / (spread * few)),
+        p=tail(max(distance, 0.0) / float(spread * few)),
     )
 
 
@@ -235,12 +244,36 @@ def _before(new: Mapping[str, Signal], old: Mapping[str, Signal], at_ns: int) ->
     return levels[0] - levels[1]
 
 
-def _spread_of(then: Values, old: Mapping[str, Signal], after: Interval, at_ns: int) -> float:
-    """How much pods without the change differ from each other, or vary in time if there is but one."""
-    between = float(then.std(ddof=1)) if len(then) > 1 else 0.0
-    varying = [_scaled(one.values, one.role) for one in old.values() if len(one.values) > 3]
-    within_time = float(np.median([part.std() / len(part) ** 0.25 for part in varying])) if varying else 0.0
-    return max(between, within_time)
+def _spread_of(then: Values, old: Mapping[str, Signal], after: Interval, usual: float | None) -> float:
+    """How much the levels of pods without the change differ, by pods and by chance over so short a time.
+
+    A few pods do not tell, so how much pods of one service `usual`ly differ counts as `_PRIOR_PODS` more of them (the
+    moderated variance of Smyth 2004).
+    """
+    varying = [_scaled(one.values[after.covers(one.times)], one.role) for one in old.values()]
+    by_time = float(
+        np.median([part.var() / len(part) for part in varying if len(part) >= LEAST_SAMPLES] or [np.float64(0)])
+    )
+    degrees = len(then) - 1
+    own = float(then.var(ddof=1)) if degrees else 0.0
+    prior = 0 if usual is None else _PRIOR_PODS
+    between = (degrees * own + prior * (usual or 0.0)) / max(degrees + prior, 1)
+    return float(np.sqrt(between + 2 * by_time))
+
+
+def usual_variances(found: Iterable[Signal], before: datetime) -> dict[tuple[str, ...], float]:
+    """By role, metric and statistic: the variance between pods of one service, the median over services."""
+    levels: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for one in found:
+        if one.pod and one.role != "requests":
+            values = _scaled(one.values[one.times < to_ns(before)], one.role)
+            if len(values) >= LEAST_SAMPLES:
+                levels[one.role, one.metric, one.stat, one.source, one.service].append(float(values.mean()))
+    variances: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for key, of_pods in levels.items():
+        if len(of_pods) > 1:
+            variances[key[:3]].append(float(np.var(of_pods, ddof=1)))
+    return {key: float(np.median(known)) for key, known in variances.items()}
 
 
 def _before_and_after(own: Sequence[Signal], change: Change, inquiry: Inquiry) -> list[Effect]:
