@@ -8,7 +8,8 @@ from alerts import explanations
 from alerts.models import Explanation, Incident, Verdict
 
 # Findings of one question that are shown at once; the others are in a fold.
-MOST_SHOWN = 5
+MOST_SHOWN = 3
+IN_HEADLINE = 3
 # How sure a finding must be to be called so; the share that is right is measured by `make bench-explain`.
 HIGH, MEDIUM = 0.85, 0.6
 QUESTIONS = (
@@ -89,10 +90,19 @@ class Account:
 
     @property
     def clauses(self) -> Sequence[Mapping[str, str]]:
+        """The first `IN_HEADLINE` are the page's headline, the others stand below it."""
         return [
             {"text": clause["text"], "anchor": self._anchors.get(clause["key"], "impact")}
             for clause in self.explanation.content.get("clauses", ())
         ]
+
+    @property
+    def headline(self) -> Sequence[Mapping[str, str]]:
+        return self.clauses[:IN_HEADLINE]
+
+    @property
+    def rest(self) -> Sequence[Mapping[str, str]]:
+        return self.clauses[IN_HEADLINE:]
 
     @property
     def told(self) -> bool:
@@ -148,9 +158,10 @@ def _answer(
     verdicts: Sequence[Verdict],
     reader_id: int | None,
 ) -> Answer:
-    found = [_found(one, verdicts, reader_id) for one in findings]
-    best = found[0] if found else None
-    return Answer(number, name, question, best, found[1:MOST_SHOWN], found[MOST_SHOWN:], _why_not(name, row))
+    sure = [one for one in findings if not one["numbers"].get("alternative")][:MOST_SHOWN]
+    shown = [_found(one, verdicts, reader_id) for one in sure]
+    folded = [_found(one, verdicts, reader_id) for one in findings if one not in sure]
+    return Answer(number, name, question, shown[0] if shown else None, shown[1:], folded, _why_not(name, row))
 
 
 def _why_not(name: str, row: Explanation) -> str:

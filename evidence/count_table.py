@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray

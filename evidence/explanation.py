@@ -141,10 +141,8 @@ def explained(inquiry: Inquiry, material: Material) -> Iterator[Explained]:
 
 def explain(inquiry: Inquiry, material: Material) -> Explained:
     """The explanation when all have had their turn."""
-    found = Explained()
-    for found in explained(inquiry, material):
-        pass
-    return found
+    [*_, last] = explained(inquiry, material)
+    return last
 
 
 # -- What each of them is given

@@ -11,6 +11,10 @@ type Kind = Literal["dependency", "code", "change", "resource", "load", "queue",
 type Number = float | int | str | bool | list["Number"] | dict[str, "Number"] | None
 
 
+# Numbers that are names: they tell findings about the same subject apart.
+_TELLING = ("template", "title", "version", "caller", "place", "problem", "attribute", "after", "expected", "metric")
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a finding is about; what does not apply is empty.
@@ -51,8 +55,6 @@ class Finding:
     subject: Subject = Subject()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
-    # Tells findings about the same subject apart: a log pattern, a change's title.
-    topic: str = ""
     # What was looked at and is as it always is: shown folded away, blamed for nothing.
     fine: bool = False
 
@@ -60,9 +62,10 @@ class Finding:
     def key(self) -> str:
         """The same for the same finding at another time, when its numbers may be others."""
         about = self.subject
-        parts = (self.question, about.service, about.operation, about.instance, about.resource, self.topic)
+        parts = (self.question, about.service, about.operation, about.instance, about.resource)
         attributes = (f"{name}={value}" for name, value in sorted(about.attributes.items()))
-        return hashlib.blake2b("\0".join((*parts, *attributes)).encode(), digest_size=8).hexdigest()
+        told = (f"{name}={self.numbers[name]}" for name in _TELLING if name in self.numbers)
+        return hashlib.blake2b("\0".join((*parts, *attributes, *told)).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The requests that traces show, as counts by attribute: what their spans say of the part of the traffic they are."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 import numpy as np
 
@@ -36,11 +36,20 @@ def of_spans(inquiry: Inquiry, spans: SpanTable) -> CountTable:
     chosen = samples.sample(inquiry, spans)
     bad, started = chosen.bad, spans.start_ns[spans.root]
     of_flow = samples.of_flow(inquiry, spans)
+    said = {trace: dict(attributes) for trace, attributes in _attributes(spans) if of_flow[trace]}
+    varied = _varied(said.values())
     return of_requests(
-        Request(int(started[trace]), bool(bad[trace]), attributes)
-        for trace, attributes in _attributes(spans)
-        if of_flow[trace]
+        Request(
+            int(started[trace]), bool(bad[trace]), {name: attributes[name] for name in attributes if name in varied}
+        )
+        for trace, attributes in said.items()
     )
+
+
+def _varied(said: Iterable[Mapping[str, str]]) -> Set[str]:
+    """The attributes that have more than one value: who has the only one just passed a service that sets it."""
+    first: dict[str, str] = {}
+    return {name for one in said for name, value in one.items() if first.setdefault(name, value) != value}
 
 
 def _attributes(spans: SpanTable) -> Iterator[tuple[int, Mapping[str, str]]]:

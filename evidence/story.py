@@ -4,18 +4,16 @@ Every clause stands on a finding. What is less sure than `SURE` is left out; whe
 confidence, the story says that there is not enough evidence, rather than guess.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from evidence.case import Inquiry
-from evidence.findings import Finding, Question, Suspicion
+from evidence.findings import Finding, Suspicion
 
 # A finding that is right less often than this is shown, but not told.
 SURE = 0.6
 NBSP = "\N{NO-BREAK SPACE}"
-# The order in which a person asks.
-ORDER: tuple[Question, ...] = ("changes", "segments", "spans", "dependencies", "saturation", "logs")
 NOT_ENOUGH = "There is not enough evidence to say why."
 
 
@@ -30,24 +28,52 @@ class Clause:
 def story(
     inquiry: Inquiry, onset: datetime | None, findings: Sequence[Finding], culprits: Sequence[Suspicion]
 ) -> tuple[Clause, ...]:
-    """The clauses, each a whole sentence."""
-    told = [one for question in ORDER if (one := _best(question, findings, culprits))]
+    """The clauses, each a whole sentence; the first says what is wrong and since when."""
     first = Clause(f"{inquiry.flow} {_wrong(inquiry)}{_since(onset)}.")
+    blamed = {one.service for one in culprits[:1]}
+    told = [one for choose in _CHOICES if (one := _best(choose, findings, blamed))]
     if not told:
         return (first, Clause(NOT_ENOUGH))
     return (first, *(Clause(_sentence(one.statement), one.key) for one in told))
 
 
-def _best(question: Question, findings: Sequence[Finding], culprits: Sequence[Suspicion]) -> Finding | None:
-    """The best finding on a question that is sure enough, and does not blame somebody else than the story does."""
-    blamed = culprits[0].service if culprits else ""
+def _best(choose: Callable[[Finding], bool], findings: Sequence[Finding], blamed: Set[str]) -> Finding | None:
+    """The first that is sure enough, and does not blame somebody else than the story does."""
     for one in findings:
-        if one.question != question or one.fine or one.confidence < SURE:
+        if one.fine or one.confidence < SURE or not choose(one):
             continue
-        if question in ("spans", "dependencies", "saturation") and blamed not in ("", one.subject.service):
-            continue
-        return one
+        if not blamed or one.question in ("changes", "segments") or one.subject.service in blamed:
+            return one
     return None
+
+
+def _is_change(one: Finding) -> bool:
+    return one.question == "changes"
+
+
+def _is_part(one: Finding) -> bool:
+    return one.question == "segments" and bool(one.subject.attributes) and not one.numbers.get("alternative")
+
+
+def _is_time(one: Finding) -> bool:
+    return one.question == "spans"
+
+
+def _is_dependency(one: Finding) -> bool:
+    return one.question == "dependencies"
+
+
+def _is_resource(one: Finding) -> bool:
+    return one.question == "saturation"
+
+
+def _is_line(one: Finding) -> bool:
+    """A pattern that is written now; one that is gone, or an order that changed, is shown but not told."""
+    return one.question == "logs" and bool(one.numbers.get("lines_during"))
+
+
+# The order in which a person asks.
+_CHOICES = (_is_change, _is_part, _is_time, _is_dependency, _is_resource, _is_line)
 
 
 def _wrong(inquiry: Inquiry) -> str:
