@@ -10,6 +10,7 @@ from evidence.blame import Added, Culprit, culprits
 from evidence.case import Inquiry
 from evidence.findings import Finding, Kind, Reference, Report, Subject, Suspicion
 from evidence.growth import Growth, growth
+from evidence.instances import concentrated
 from evidence.own_time import QUEUE, WAY, OwnTime, own_time
 from evidence.samples import Sample, sample
 from evidence.span_table import SpanTable
@@ -93,8 +94,18 @@ def _suspicion(one: Culprit, most: float, accounts: _Accounts, own: OwnTime, cho
         kind=_kind(one, accounts),
         score=_likely(one.gain, usual) * one.gain / most,
         operation=chosen.spans.operations[int(accounts.operation[account])],
+        instance=_instance(one, accounts, own, chosen),
         resource=_resource(one, accounts),
     )
+
+
+def _instance(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample) -> str:
+    """The instance of the culprit that alone is slow, or empty."""
+    pieces = np.flatnonzero(np.isin(accounts.of, one.keys) & chosen.bad_rows[own.row])
+    row = np.where(own.callee[pieces] == one.service, own.callee_row[pieces], own.row[pieces])
+    added = own.time_ns[pieces] / MS - accounts.grown.before[accounts.of[pieces]]
+    code = concentrated(chosen.spans.instance[row], added)
+    return chosen.spans.instances[code] if code >= 0 else ""
 
 
 def _plainly(one: Culprit, accounts: _Accounts) -> float:
@@ -127,17 +138,18 @@ def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, to
     operation = chosen.spans.operations[int(accounts.operation[key])]
     before, during = float(grown.before[key]), float(grown.during[key])
     part = min(_plainly(one, accounts) / total, 1.0) if total > 0 else 0.0
+    instance = _instance(one, accounts, own, chosen)
     statement = (
         f"{_subject(int(accounts.place[key]), caller, callee, operation)} takes {milliseconds(during - before)} longer "
         f"({milliseconds(before)} → {milliseconds(during)}); {own.services[one.service]} explains "
-        f"{share(part)} of the increase."
+        f"{share(part)} of the increase{f', only its instance {instance}' if instance else ''}."
     )
     return Finding(
         "spans",
         statement,
         score=part,
         confidence=_likely(one.gain, usual),
-        subject=Subject(own.services[one.service], operation, resource=_resource(one, accounts)),
+        subject=Subject(own.services[one.service], operation, instance, _resource(one, accounts)),
         numbers={
             "before_ms": round(before, 3),
             "during_ms": round(during, 3),

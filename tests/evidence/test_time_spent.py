@@ -176,3 +176,16 @@ def test_without_normal_requests_there_is_nothing_to_say():
     made.fill(INCIDENT, checkout, 10)
     with pytest.raises(NotInvestigated, match="baseline"):
         investigate(make_inquiry(), made.table())
+
+
+def test_an_instance_that_alone_is_slow_is_named():
+    def spread(drawn: random.Random, time: float) -> Step:
+        instance = f"bank-{drawn.randrange(3)}"
+        own = about(drawn, time if instance == "bank-1" else 20)
+        return Step("web", "POST /pay", (call("web", Step("bank", "authorize", own=own, instance=instance)),))
+
+    found = investigate(
+        make_inquiry(), traffic(lambda drawn: spread(drawn, 20), lambda drawn: spread(drawn, 700)).table()
+    )
+    assert (found.suspicions[0].service, found.suspicions[0].instance) == ("bank", "bank-1")
+    assert "only its instance bank-1" in found.findings[0].statement
