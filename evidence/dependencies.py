@@ -16,6 +16,7 @@ from evidence.chance import believable, more
 from evidence.divergence import places
 from evidence.failures import Calls, calls, failures, timeouts
 from evidence.findings import Finding, Kind, Report, Subject, Suspicion
+from evidence.instances import concentrated
 from evidence.log_table import LogTable
 from evidence.own_time import OwnTime, own_time
 from evidence.samples import Sample, sample
@@ -97,7 +98,16 @@ def _suspicion(one: _Origin, chosen: Sample, own: OwnTime) -> Suspicion:
     kind = _kind(one, chosen)
     evidence = departures.MOST if one.chance <= 0 else min(-np.log(one.chance), departures.MOST)
     score = float(min(_excess(one, chosen), 1.0) ** 0.5 * departures.likely(float(evidence)))
-    return Suspicion(own.services[one.service], kind, score, chosen.spans.operations[one.operation])
+    operation = chosen.spans.operations[one.operation]
+    return Suspicion(own.services[one.service], kind, score, operation, _instance(one, chosen, own))
+
+
+def _instance(one: _Origin, chosen: Sample, own: OwnTime) -> str:
+    """The instance where nearly all of these failures began though others do the same work, or empty."""
+    same = (own.callee == one.service) & (own.operation == one.operation) & chosen.bad_rows[own.row]
+    failed = np.isin(own.row[same], one.rows) | np.isin(own.callee_row[same], one.rows)
+    code = concentrated(chosen.spans.instance[own.callee_row[same]], failed.astype(np.float64))
+    return chosen.spans.instances[code] if code >= 0 else ""
 
 
 def _kind(one: _Origin, chosen: Sample) -> Kind:
@@ -121,7 +131,7 @@ def _finding(one: _Origin, chosen: Sample, own: OwnTime) -> Finding:
         statement,
         score=min(max(_excess(one, chosen), 0.0), 1.0),
         confidence=1 - min(one.chance * 10, 0.5),
-        subject=Subject(service, operation),
+        subject=Subject(service, operation, _instance(one, chosen, own)),
         numbers={
             "bad_failed": one.bad,
             "bad": chosen.bad_count,

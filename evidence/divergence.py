@@ -22,7 +22,7 @@ type Counts = NDArray[np.int64]
 # Of all places that seem to have changed, so many may be accidents. Error lines are few and written on purpose, so
 # that less will do: what is uncertain still ranks below what is certain.
 FALSE_SHARE = 0.05
-FALSE_SHARE_OF_ERRORS = 0.15
+FALSE_SHARE_OF_ERRORS = 0.25
 _ERROR_NAME = re.compile(r"error|exception|fallback", re.IGNORECASE)
 # What follows must have become so much more likely to count as a departure.
 DEPARTURE = 3.0

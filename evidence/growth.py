@@ -35,6 +35,8 @@ class Growth:
     count_before: Floats
     count_during: Floats
     surely: Floats
+    # By how much a usual value (the geometric mean) has grown, if it has, whether that is certain or not.
+    step: Floats
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,24 @@ def growth(group: Codes, window: Codes, values: Floats, groups: int, windows: in
         better = alike.any(axis=1) & (alone > surely) & (alone > 0)
         surely = np.where(better, alone, surely)
         mean, count = np.where(better, plain.mean[:, one], mean), np.where(better, plain.count[:, one], count)
-    return Growth(mean, plain.mean[:, -1], count, plain.count[:, -1], np.maximum(surely, 0))
+    usual = np.exp(logs.mean[:, -1]) - np.exp(logs.of(before).pooled)
+    both = (count > 0) & (plain.count[:, -1] > 0)
+    step = np.where(both, np.clip(usual, 0, np.maximum(plain.mean[:, -1] - mean, 0)), 0.0)
+    return Growth(mean, plain.mean[:, -1], count, plain.count[:, -1], np.maximum(surely, 0), step)
+
+
+def certainty(group: Codes, window: Codes, logs: Floats, groups: int, windows: int) -> Floats:
+    """By group how certain it is (0 … 1) that its logarithms have grown from the baseline's windows to the last."""
+    seen = _moments(group, window, logs, groups, windows)
+    old, new = seen.of(list(range(windows - 1))), seen.of([windows - 1])
+    certain = _certain(*_difference(old, new, 1.0))
+    return np.where((old.total > 0) & (new.total > 0), certain, 0.0)
+
+
+def _certain(step: Floats, error: Floats, critical: Floats) -> Floats:
+    """From 0 where a step is as large as accidents are, towards 1 as it is larger."""
+    doubt = np.square(critical * error / np.maximum(step, 1e-9))
+    return np.where(step > 0, np.maximum(1 - doubt, 0), 0)
 
 
 def _moments(group: Codes, window: Codes, values: Floats, groups: int, windows: int) -> Moments:
@@ -110,10 +129,9 @@ def _surely(plain: Moments, logs: Moments, before: list[int], during: list[int])
     old_logs, new_logs = logs.of(before), logs.of(during)
     difference, error, critical = _difference(old, new, (old.pooled + new.pooled) / 2)
     by_mean = difference - critical * error
-    step, error, critical = _difference(old_logs, new_logs, 1.0)
-    certain = np.where(step > 0, 1 - np.square(critical * error / np.maximum(step, 1e-9)), 0)
+    certain = _certain(*_difference(old_logs, new_logs, 1.0))
     # The geometric mean does not follow a few outliers, and is what a step of the logarithms' mean measures.
-    by_logs = np.maximum(certain, 0) * np.minimum(np.exp(new_logs.pooled) - np.exp(old_logs.pooled), difference)
+    by_logs = certain * np.minimum(np.exp(new_logs.pooled) - np.exp(old_logs.pooled), difference)
     both = (old.total > 0) & (new.total > 0)
     return np.where(both, np.maximum(by_mean, by_logs), 0.0)
 

@@ -33,6 +33,8 @@ class OwnTime:
     callee: Codes
     operation: Codes
     time_ns: Rows
+    # The row that ran at the callee's: the answer to a call, where there is one; otherwise `row` itself.
+    callee_row: Rows
 
 
 def own_time(spans: SpanTable) -> OwnTime:
@@ -53,6 +55,7 @@ def own_time(spans: SpanTable) -> OwnTime:
         np.concatenate((callee, spans.service[waits])).astype(np.int32),
         np.concatenate((operation, spans.operation[waits])),
         np.concatenate((_unshared(spans, calls, start), _delays(spans, waits, source, start))),
+        np.concatenate((np.where(answer != NO_ROW, answer, rows), waits)),
     )
 
 

@@ -1,15 +1,17 @@
 """Where is the time spent? Bad requests' own time against that of normal ones, by service and operation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evidence.blame import Added, Culprit, culprits
 from evidence.case import Inquiry
+from evidence.distinct import distinct
 from evidence.findings import Finding, Kind, Reference, Report, Subject, Suspicion
-from evidence.growth import Growth, growth
+from evidence.growth import RESOLUTION, Growth, certainty, growth
+from evidence.instances import concentrated
 from evidence.own_time import QUEUE, WAY, OwnTime, own_time
 from evidence.samples import Sample, sample
 from evidence.span_table import SpanTable
@@ -33,6 +35,8 @@ class _Accounts:
     callee: NDArray[np.int64]
     operation: NDArray[np.int64]
     grown: Growth
+    # How much longer (ms) each takes for sure, by itself or judging by all that its service does.
+    each: NDArray[np.float64]
     often: NDArray[np.float64]
     # For each piece of time its account.
     of: NDArray[np.int64]
@@ -64,11 +68,41 @@ def _accounts(chosen: Sample, own: OwnTime) -> _Accounts:
     rest, operation = np.divmod(keys, operations)
     rest, callee = np.divmod(rest, services)
     place, caller = np.divmod(rest, services)
-    return _Accounts(place, caller, callee, operation, grown, grown.count_during / max(chosen.bad_count, 1), group)
+    often = grown.count_during / max(chosen.bad_count, 1)
+    accounts = _Accounts(place, caller, callee, operation, grown, grown.surely, often, group)
+    return replace(accounts, each=np.maximum(grown.surely, _together(accounts, chosen, own) * grown.step))
+
+
+def _together(accounts: _Accounts, chosen: Sample, own: OwnTime) -> NDArray[np.float64]:
+    """By account how certain it is that its service is slower in all it does, or in all ways from or to it.
+
+    A starved service is a little slower everywhere, which no account with its few values proves alone.
+    """
+    compared = (accounts.grown.count_before > 0) & (accounts.grown.count_during > 0)
+    window = chosen.window[chosen.spans.trace[own.row]]
+    pieces = np.flatnonzero((window >= 0) & compared[accounts.of])
+    certain = np.zeros(len(accounts.place))
+    if not len(pieces):
+        return certain
+    group, logs, before = accounts.of[pieces], np.log(own.time_ns[pieces] / MS + RESOLUTION), window[pieces]
+    normal = before < chosen.windows - 1
+    count = np.bincount(group[normal], minlength=len(certain))
+    usual = np.bincount(group[normal], logs[normal], len(certain)) / np.maximum(count, 1)
+    trace = chosen.spans.trace[own.row[pieces]]
+    way = accounts.place == WAY
+    for service, kept in ((accounts.callee, ~way), (accounts.caller, way), (accounts.callee, way)):
+        # One value for each request, or its many pieces would pass for as many requests.
+        chosen_pieces = kept[group]
+        (of, request), number = distinct(service[group[chosen_pieces]], trace[chosen_pieces])
+        weight = np.bincount(number, minlength=len(of))
+        excess = np.bincount(number, (logs - usual[group])[chosen_pieces], len(of)) / np.maximum(weight, 1)
+        by_service = certainty(of, chosen.window[request], excess, len(own.services), chosen.windows)
+        certain = np.where(kept, np.maximum(certain, by_service[service]), certain)
+    return certain
 
 
 def _added(accounts: _Accounts) -> list[Added]:
-    columns = (accounts.caller, accounts.callee, accounts.grown.surely, accounts.often)
+    columns = (accounts.caller, accounts.callee, accounts.each, accounts.often)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [Added(caller, callee, each, often, key) for key, (caller, callee, each, often) in enumerate(rows)]
 
@@ -93,8 +127,18 @@ def _suspicion(one: Culprit, most: float, accounts: _Accounts, own: OwnTime, cho
         kind=_kind(one, accounts),
         score=_likely(one.gain, usual) * one.gain / most,
         operation=chosen.spans.operations[int(accounts.operation[account])],
+        instance=_instance(one, accounts, own, chosen),
         resource=_resource(one, accounts),
     )
+
+
+def _instance(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample) -> str:
+    """The instance of the culprit that alone is slow, or empty."""
+    pieces = np.flatnonzero(np.isin(accounts.of, one.keys) & chosen.bad_rows[own.row])
+    row = np.where(own.callee[pieces] == one.service, own.callee_row[pieces], own.row[pieces])
+    added = own.time_ns[pieces] / MS - accounts.grown.before[accounts.of[pieces]]
+    code = concentrated(chosen.spans.instance[row], added)
+    return chosen.spans.instances[code] if code >= 0 else ""
 
 
 def _plainly(one: Culprit, accounts: _Accounts) -> float:
@@ -127,17 +171,18 @@ def _finding(one: Culprit, accounts: _Accounts, own: OwnTime, chosen: Sample, to
     operation = chosen.spans.operations[int(accounts.operation[key])]
     before, during = float(grown.before[key]), float(grown.during[key])
     part = min(_plainly(one, accounts) / total, 1.0) if total > 0 else 0.0
+    instance = _instance(one, accounts, own, chosen)
     statement = (
         f"{_subject(int(accounts.place[key]), caller, callee, operation)} takes {milliseconds(during - before)} longer "
         f"({milliseconds(before)} → {milliseconds(during)}); {own.services[one.service]} explains "
-        f"{share(part)} of the increase."
+        f"{share(part)} of the increase{f', only its instance {instance}' if instance else ''}."
     )
     return Finding(
         "spans",
         statement,
         score=part,
         confidence=_likely(one.gain, usual),
-        subject=Subject(own.services[one.service], operation, resource=_resource(one, accounts)),
+        subject=Subject(own.services[one.service], operation, instance, _resource(one, accounts)),
         numbers={
             "before_ms": round(before, 3),
             "during_ms": round(during, 3),

@@ -140,3 +140,15 @@ def test_a_quiet_system_is_suspected_of_nothing(seed: int):
     made.fill(BASELINE, lambda drawn: checkout(drawn, 0.05, 0.05, retries=1), 80, seed)
     made.fill(INCIDENT, lambda drawn: checkout(drawn, 0.05, 0.05, retries=1), 80, seed + 50)
     assert investigate(make_inquiry(), made.table()).suspicions == ()
+
+
+def test_an_instance_where_alone_it_fails_is_named():
+    def spread(drawn: random.Random, broken: str) -> Step:
+        instance = f"bank-{drawn.randrange(3)}"
+        status: Status = "error" if instance == broken else "unset"
+        answer = Step("bank", "authorize", status=status, instance=instance)
+        return Step("web", "POST /pay", (call("web", answer, status=status),), status=status)
+
+    made = traffic(lambda drawn: spread(drawn, ""), lambda drawn: spread(drawn, "bank-2"))
+    (first, *_) = investigate(make_inquiry(), made.table()).suspicions
+    assert (first.service, first.instance) == ("bank", "bank-2")

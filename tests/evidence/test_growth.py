@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evidence.growth import growth
+from evidence.growth import certainty, growth
 
 
 def grown(*windows: Sequence[float]) -> float:
@@ -40,3 +40,13 @@ def test_a_window_that_holds_the_trouble_already_does_not_hide_it():
 def test_a_kind_without_values_on_one_side_has_not_grown():
     empty = np.zeros(0, dtype=np.int64)
     assert growth(empty, empty, np.zeros(0), 2, 2).surely.tolist() == [0, 0]
+
+
+def test_the_same_small_step_everywhere_is_certain_and_a_single_one_is_not():
+    def certain(count: int) -> float:
+        window = np.repeat([0, 1], count)
+        logs = np.where(window == 1, 0.7, 0.0) + np.tile([-0.2, 0.2, 0.0, 0.1], count)[: 2 * count]
+        return float(certainty(np.zeros(2 * count, dtype=np.int64), window, logs, 1, 2)[0])
+
+    assert certain(2) == 0
+    assert certain(60) > 0.2

@@ -176,3 +176,30 @@ def test_without_normal_requests_there_is_nothing_to_say():
     made.fill(INCIDENT, checkout, 10)
     with pytest.raises(NotInvestigated, match="baseline"):
         investigate(make_inquiry(), made.table())
+
+
+def test_an_instance_that_alone_is_slow_is_named():
+    def spread(drawn: random.Random, time: float) -> Step:
+        instance = f"bank-{drawn.randrange(3)}"
+        own = about(drawn, time if instance == "bank-1" else 20)
+        return Step("web", "POST /pay", (call("web", Step("bank", "authorize", own=own, instance=instance)),))
+
+    found = investigate(
+        make_inquiry(), traffic(lambda drawn: spread(drawn, 20), lambda drawn: spread(drawn, 700)).table()
+    )
+    assert (found.suspicions[0].service, found.suspicions[0].instance) == ("bank", "bank-1")
+    assert "only its instance bank-1" in found.findings[0].statement
+
+
+def test_a_starved_service_that_is_seldom_called_is_found_by_all_that_it_does():
+    def seldom(drawn: random.Random, factor: float) -> Step:
+        parts = tuple(Step("pay", f"part {n}", kind="internal", own=about(drawn, 4 * factor)) for n in range(6))
+        return Step(
+            "web", "POST /checkout", (call("web", Step("pay", "charge", parts, own=about(drawn, 4 * factor)), 2),)
+        )
+
+    made = traffic(checkout, checkout, count=40)
+    for minute in range(8):
+        made.add(BASELINE.start + timedelta(minutes=3 * minute), seldom(random.Random(minute), 1))
+        made.add(INCIDENT.start + timedelta(minutes=minute), seldom(random.Random(minute + 50), 12))
+    assert services(investigate(make_inquiry(), made.table()).suspicions)[0] == "pay"

@@ -36,6 +36,7 @@ class Step:
     lines: tuple[tuple[int, str], ...] = ()
     # Nobody waits for it: it begins in its caller's time, and takes none of it.
     detached: bool = False
+    instance: str = ""
 
 
 def call(caller: str, answer: Step | None, way: float = 1.0, **fields: object) -> Step:
@@ -77,6 +78,7 @@ class Traffic:
             step.status,
             step.message,
             step.attributes,
+            {"service.instance.id": step.instance} if step.instance else {},
         )
         return cursor
 
