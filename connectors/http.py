@@ -1,6 +1,7 @@
 """Asks the JSON APIs of trace and log stores: bounded in questions, bytes and time, and every fault as a sentence."""
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -102,6 +103,8 @@ class Api:
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token.strip()}"
         self._asked, self._read, self._waited = 0, 0, 0.0
+        # For those who ask once and forget it.
+        weakref.finalize(self, self._session.close)
 
     def close(self) -> None:
         self._session.close()

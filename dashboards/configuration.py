@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -47,6 +48,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 # -- Sources
+def _configured() -> QuerySet[Source]:
+    return Source.objects.exclude(kind=Source.Kind.EMBEDDED)
+
+
 @require_http_methods(["GET", "POST"])
 def source_new(request: HttpRequest) -> HttpResponse:
     return _source_form(request, SourceForm(request.POST or None), None)
@@ -54,7 +59,7 @@ def source_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def source_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    source = get_object_or_404(Source, pk=pk, kind=Source.Kind.PROMETHEUS)
+    source = get_object_or_404(_configured(), pk=pk)
     form = SourceForm(request.POST or None, instance=source)
     return _source_form(request, form, Source.objects.get(pk=pk))
 
@@ -76,7 +81,7 @@ def _tested(source: Source) -> str:
 
 @require_POST
 def source_test(request: HttpRequest, pk: int) -> HttpResponse:
-    source = get_object_or_404(Source, pk=pk, kind=Source.Kind.PROMETHEUS)
+    source = get_object_or_404(_configured(), pk=pk)
     said = _tested(source)
     if request.headers.get("HX-Request"):
         return render(request, "settings.html#source-state", {"source": source})

@@ -1,4 +1,4 @@
-"""Configured stores: how to ask one, and what is remembered of how it answered."""
+"""Configured sources: how to ask a Prometheus, and what is remembered of how each answered."""
 
 from datetime import datetime
 
@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from connectors.errors import StoreError
 from connectors.prometheus import Prometheus
+from telemetry import stores
 from telemetry.models import Source
 
 
@@ -31,8 +32,7 @@ def check(source: Source) -> str:
     Never raises for a store's fault: that is remembered as `last_error`, and its sentence returned.
     """
     try:
-        with client(source) as prometheus:
-            said = _introduction(prometheus)
+        said = _introduction(source)
     except StoreError as error:
         record_error(source, error, timezone.now())
         return str(error)
@@ -40,7 +40,18 @@ def check(source: Source) -> str:
     return said
 
 
-def _introduction(prometheus: Prometheus) -> str:
+def _introduction(source: Source) -> str:
+    if source.kind == Source.Kind.PROMETHEUS:
+        with client(source) as prometheus:
+            return _of_prometheus(prometheus)
+    # Both indices or tables of a store that holds traces and log lines have to be there.
+    versions = {role: store.probe() for role, store in stores.of(source).items()}
+    version = next(filter(None, versions.values()), "")
+    parts = ("answers", f"version {version}" if version else "", f"holds {' and '.join(versions)}")
+    return ", ".join(part for part in parts if part)[:200]
+
+
+def _of_prometheus(prometheus: Prometheus) -> str:
     # A query first: some compatible stores answer nothing but queries.
     prometheus.instant("1", timezone.now())
     version = prometheus.build_info().get("version")
