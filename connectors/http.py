@@ -148,10 +148,10 @@ class Api:
         self._asked += 1
         left = self.bounds.time.total_seconds() - self._waited
         if self._asked > self.bounds.questions or self._read >= self.bounds.size or left <= 0:
+            spent = f"{self._waited:.1f}\N{NO-BREAK SPACE}s and {self._read / MIB:.1f}\N{NO-BREAK SPACE}MiB"
             raise TooMuch(
-                f"{self.peer.host} was asked {self._asked - 1} questions, which took {self._waited:.1f}"
-                f"\N{NO-BREAK SPACE}s and {self._read / MIB:.1f}\N{NO-BREAK SPACE}MiB. "
-                "Fireline stops here, to spare it; the settings say how much it may ask."
+                f"Fireline stops asking {self.peer.host}, to spare it. Questions so far: {self._asked - 1}, which took "
+                f"{spent}. The settings say how much it may ask."
             )
         return left
 
