@@ -72,7 +72,7 @@ class Look:
     @cached_property
     def traces(self) -> list[TraceStore]:
         """The same for the whole look, as each store is asked only so much."""
-        return stores.trace_stores()
+        return stores.trace_stores(timedelta(seconds=PATIENCE))
 
     @property
     def time_left(self) -> bool:
@@ -218,7 +218,7 @@ def _lines(look: Look, trace_ids: Sequence[str]) -> dict[str, list[LogLine]]:
     found: dict[str, list[LogLine]] = defaultdict(list)
     # Where the time is known, a store need not look through all it has.
     since, limit = look.since - 2 * QUIET, MOST_LINES * len(trace_ids)
-    for store in stores.log_stores() if trace_ids else ():
+    for store in stores.log_stores(timedelta(seconds=PATIENCE)) if trace_ids else ():
         with look.asking():
             for line in store.lines_of(trace_ids, limit=limit, since=since, until=look.until):
                 found[line.trace_id].append(line)

@@ -60,6 +60,8 @@ class Access:
     timeout: timedelta = timedelta(seconds=10)
     verify: bool = True
     bounds: Bounds = field(default_factory=Bounds)
+    # Told how each question ended: with the fault, or with `None` when there was none.
+    told: Callable[[StoreError | None], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ class Store:
 
     def __init__(self, access: Access) -> None:
         self.api = Api(self.product, access)
+        self.told = access.told
 
     def __enter__(self) -> Self:
         return self
@@ -191,14 +194,22 @@ class Store:
 
 
 def understood[S: Store, **P, R](method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Turns an answer of an unknown form into a sentence."""
+    """Turns an answer of an unknown form into a sentence, and tells how the question ended."""
 
     @wraps(method)
     def ask(self: S, /, *args: P.args, **options: P.kwargs) -> R:
+        fault: StoreError | None = None
         try:
             return method(self, *args, **options)
+        except StoreError as error:
+            fault = error
+            raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-            raise another_kind(self.api.peer) from None
+            fault = another_kind(self.api.peer)
+            raise fault from None
+        finally:
+            if self.told:
+                self.told(fault)
 
     return ask
 

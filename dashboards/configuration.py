@@ -16,7 +16,7 @@ from alerts.models import Channel
 from dashboards.channel_form import ChannelForm, hint_of
 from dashboards.forms import StyledModelForm
 from dashboards.source_form import SourceForm
-from telemetry import sources, tokens
+from telemetry import checks, tokens
 from telemetry.models import IngestToken, Source
 
 
@@ -74,7 +74,7 @@ def _source_form(request: HttpRequest, form: SourceForm, source: Source | None) 
 
 def _tested(source: Source) -> str:
     """Asks the source, and says what it said. A source is worth asking as soon as it is saved."""
-    sources.check(source)
+    checks.check(source)
     source.refresh_from_db()
     return f"It {source.answer}." if not source.last_error else source.last_error
 

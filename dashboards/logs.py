@@ -38,13 +38,14 @@ def page(request: HttpRequest) -> HttpResponse:
 def search(query: LogQuery) -> tuple[list[LogLine], list[str]]:
     """The lines of all stores together, newest first, and what the stores said that could not answer."""
     found: list[LogLine] = []
-    errors = []
+    # Each sentence once: two sources may be one server.
+    errors: dict[str, None] = {}
     for store in stores.log_stores(stores.PAGE_PATIENCE):
         try:
             found += store.search(query)
         except StoreError as error:
-            errors.append(str(error))
-    return sorted(found, key=lambda line: -line.at_ns)[: query.limit], errors
+            errors[str(error)] = None
+    return sorted(found, key=lambda line: -line.at_ns)[: query.limit], list(errors)
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:

@@ -54,15 +54,16 @@ def search_page(request: HttpRequest) -> HttpResponse:
 def search(query: TraceQuery) -> tuple[list[TraceSummary], list[str]]:
     """The hits of all stores together, and what the stores said that could not answer."""
     found: dict[str, TraceSummary] = {}
-    errors = []
+    # Each sentence once: two sources may be one server.
+    errors: dict[str, None] = {}
     for store in stores.trace_stores(stores.PAGE_PATIENCE):
         try:
             # The embedded store, which is first, knows best how a request went.
             found = {hit.trace_id: hit for hit in store.search(query)} | found
         except StoreError as error:
-            errors.append(str(error))
+            errors[str(error)] = None
     key = (lambda hit: -hit.duration_ns) if query.slowest_first else (lambda hit: -hit.start_ns)
-    return sorted(found.values(), key=key)[: query.limit], errors
+    return sorted(found.values(), key=key)[: query.limit], list(errors)
 
 
 # -- One request

@@ -6,20 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from connectors.clickhouse import ClickHouseLogs, ClickHouseTraces
 from connectors.elasticsearch import ElasticsearchLogs, ElasticsearchTraces
+from connectors.errors import StoreError, TooMuch
 from connectors.http import Access, Bounds, Store
 from connectors.jaeger import Jaeger
 from connectors.loki import Loki
 from connectors.telemetry import LogStore, TraceStore
 from connectors.tempo import Tempo
 from connectors.victorialogs import VictoriaLogs
+from telemetry import sources
 from telemetry.models import Role, Source
 from telemetry.store import EmbeddedLogs, EmbeddedTraces
 
 # How long a page waits for one answer, whatever a source allows: somebody is looking at it.
 PAGE_PATIENCE = timedelta(seconds=5)
+REMEMBER_EVERY = timedelta(minutes=1)
 # Where VictoriaTraces answers Jaeger's API.
 _JAEGER_IN_VICTORIA = "/select/jaeger"
 
@@ -52,6 +56,10 @@ def _made(makers: dict[str, Callable[[Access, Source], Any]], source: Source, pa
 def _access(source: Source, patience: timedelta | None) -> Access:
     credentials = source.credentials
     name, password = credentials.get("username", ""), credentials.get("password", "")
+
+    def told(fault: StoreError | None) -> None:
+        _remember(source, fault)
+
     return Access(
         source.url,
         allowed=settings.INTERNAL_ADDRESSES,
@@ -67,7 +75,19 @@ def _access(source: Source, patience: timedelta | None) -> Access:
             time=settings.STORE_TIME,
             questions=settings.STORE_MOST_QUESTIONS,
         ),
+        told=told,
     )
+
+
+def _remember(source: Source, fault: StoreError | None) -> None:
+    """What the settings page says of the source; written when it changes, and otherwise once a minute."""
+    now = timezone.now()
+    if fault is None:
+        if source.last_error or not source.last_answered_at or now - source.last_answered_at > REMEMBER_EVERY:
+            sources.record_answer(source, now)
+    # That Fireline has asked enough, or too much, is no fault of the store.
+    elif not isinstance(fault, TooMuch) and str(fault) != source.last_error:
+        sources.record_error(source, fault, now)
 
 
 def _victoria_traces(access: Access, source: Source) -> Jaeger:

@@ -15,7 +15,7 @@ from connectors.jaeger import Jaeger
 from connectors.loki import Loki
 from connectors.telemetry import LogQuery, TraceQuery
 from connectors.tempo import Tempo
-from telemetry import links, sources, stores
+from telemetry import checks, links, stores
 from telemetry.models import ROLES, Role, Source
 from telemetry.store import EmbeddedLogs, EmbeddedTraces
 from tests.connectors.impostor import Reply, impostor
@@ -89,7 +89,7 @@ def test_a_source_says_its_version_and_what_it_holds() -> None:
     answers = (Reply(b'{"traces": []}'), Reply(b'{"version": "2.9.0"}'))
     with impostor(*answers) as server:
         source = make_source(server.url, kind=Kind.TEMPO)
-        assert sources.check(source) == "answers, version 2.9.0, holds traces"
+        assert checks.check(source) == "answers, version 2.9.0, holds traces"
     source.refresh_from_db()
     assert source.answer == "answers, version 2.9.0, holds traces"
 
@@ -97,7 +97,7 @@ def test_a_source_says_its_version_and_what_it_holds() -> None:
 def test_a_source_of_both_is_tested_for_both() -> None:
     with impostor(Reply(b'{"data": [{"version": "26.9"}]}')) as server:
         source = make_source(server.url, kind=Kind.CLICKHOUSE, logs_in="logs.lines")
-        assert sources.check(source) == "answers, version 26.9, holds traces and log lines"
+        assert checks.check(source) == "answers, version 26.9, holds traces and log lines"
         assert any(b"`logs`.`lines`" in request.body for request in server.requests)
 
 
@@ -105,7 +105,7 @@ def test_a_source_without_its_index_says_so() -> None:
     empty = {"timed_out": False, "_shards": {"total": 0}, "hits": {"hits": []}}
     with impostor(Reply(json.dumps(empty).encode())) as server:
         source = make_source(server.url, kind=Kind.ELASTICSEARCH, traces_in="spans-*")
-        assert "has no index that matches spans-*" in sources.check(source)
+        assert "has no index that matches spans-*" in checks.check(source)
 
 
 # -- Links
@@ -139,3 +139,36 @@ def test_a_store_without_a_page_has_no_link_and_a_store_of_lines_none_to_a_trace
 
 def test_names_that_nothing_is_known_for_are_found() -> None:
     assert links.unknown_places('{"a": {"q": "{trace_id} {tenant}"}}') == ["tenant"]
+
+
+# -- What is remembered of a source that is asked
+def test_a_store_that_answers_is_remembered_but_not_at_every_question() -> None:
+    with impostor(Reply(b'{"traces": []}')) as server:
+        source = make_source(server.url, kind=Kind.TEMPO, last_error="It was down.", last_error_at=SINCE)
+        tempo = stores.trace_stores()[1]
+        tempo.search(TraceQuery())
+        source.refresh_from_db()
+        answered = source.last_answered_at
+        tempo.search(TraceQuery())
+        source.refresh_from_db()
+    assert source.last_error == ""
+    assert answered is not None
+    assert source.last_answered_at == answered
+
+
+def test_a_store_that_does_not_answer_is_remembered_with_the_reason() -> None:
+    with impostor(Reply(b"<html>", kind="text/html")) as server:
+        source = make_source(server.url, kind=Kind.LOKI)
+        with pytest.raises(StoreError):
+            stores.log_stores()[1].search(LogQuery())
+    source.refresh_from_db()
+    assert "it answered with a web page" in source.last_error
+
+
+def test_that_fireline_asked_enough_is_no_fault_of_the_store(settings: Settings) -> None:
+    settings.STORE_MOST_QUESTIONS = 0
+    source = make_source(kind=Kind.TEMPO)
+    with pytest.raises(StoreError, match="Fireline stops asking"):
+        stores.trace_stores()[1].search(TraceQuery())
+    source.refresh_from_db()
+    assert source.last_error == ""
