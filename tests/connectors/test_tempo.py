@@ -95,6 +95,17 @@ def test_old_servers_answer_one_set_of_spans_only() -> None:
     assert found.duration_ns == 5_000_000
 
 
+def test_of_a_trace_with_more_spans_than_are_told_the_beginning_is_not_guessed() -> None:
+    said = [{"key": "kind", "value": {"stringValue": "server"}}, {"key": "status", "value": {"stringValue": "error"}}]
+    said += [{"key": "user.flow", "value": {"stringValue": "checkout"}}]
+    inner = {"spanID": "1", "durationNanos": "5000000", "attributes": said}
+    stats = {"gateway": {"spanCount": 200}, "cart": {"spanCount": 100, "errorCount": 90}}
+    cut = hit(rootServiceName="gateway", serviceStats=stats, spanSets=[{"spans": [inner], "matched": 150}])
+    with impostor(reply({"traces": [cut]})) as server:
+        (found,) = search(server)
+    assert (found.service, found.duration_ns, found.error, found.span_count) == ("gateway", 820_000_000, False, 300)
+
+
 def test_nothing_found_may_leave_the_list_out() -> None:
     with impostor(reply({"metrics": {}})) as server:
         assert search(server) == []
