@@ -1,6 +1,7 @@
 """Asks the JSON APIs of trace and log stores: bounded in questions, bytes and time, and every fault as a sentence."""
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -59,6 +60,8 @@ class Access:
     timeout: timedelta = timedelta(seconds=10)
     verify: bool = True
     bounds: Bounds = field(default_factory=Bounds)
+    # Told how each question ended: with the fault, or with `None` when there was none.
+    told: Callable[[StoreError | None], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class Api:
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token.strip()}"
         self._asked, self._read, self._waited = 0, 0, 0.0
+        # For those who ask once and forget it.
+        weakref.finalize(self, self._session.close)
 
     def close(self) -> None:
         self._session.close()
@@ -145,10 +150,10 @@ class Api:
         self._asked += 1
         left = self.bounds.time.total_seconds() - self._waited
         if self._asked > self.bounds.questions or self._read >= self.bounds.size or left <= 0:
+            spent = f"{self._waited:.1f}\N{NO-BREAK SPACE}s and {self._read / MIB:.1f}\N{NO-BREAK SPACE}MiB"
             raise TooMuch(
-                f"{self.peer.host} was asked {self._asked - 1} questions, which took {self._waited:.1f}"
-                f"\N{NO-BREAK SPACE}s and {self._read / MIB:.1f}\N{NO-BREAK SPACE}MiB. "
-                "Fireline stops here, to spare it; the settings say how much it may ask."
+                f"Fireline stops asking {self.peer.host}, to spare it. Questions so far: {self._asked - 1}, which took "
+                f"{spent}. The settings say how much it may ask."
             )
         return left
 
@@ -168,6 +173,7 @@ class Store:
 
     def __init__(self, access: Access) -> None:
         self.api = Api(self.product, access)
+        self.told = access.told
 
     def __enter__(self) -> Self:
         return self
@@ -188,14 +194,22 @@ class Store:
 
 
 def understood[S: Store, **P, R](method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Turns an answer of an unknown form into a sentence."""
+    """Turns an answer of an unknown form into a sentence, and tells how the question ended."""
 
     @wraps(method)
     def ask(self: S, /, *args: P.args, **options: P.kwargs) -> R:
+        fault: StoreError | None = None
         try:
             return method(self, *args, **options)
+        except StoreError as error:
+            fault = error
+            raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-            raise another_kind(self.api.peer) from None
+            fault = another_kind(self.api.peer)
+            raise fault from None
+        finally:
+            if self.told:
+                self.told(fault)
 
     return ask
 

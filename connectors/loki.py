@@ -140,7 +140,7 @@ def _escaped(value: str) -> str:
 
 # -- What it found
 def _of_stream(stream: Mapping[str, Any]) -> Iterable[LogLine]:
-    labels = {name: value for name, value in stream["stream"].items() if name != "__error__"}
+    labels = {name: value for name, value in stream["stream"].items() if not name.startswith("__error")}
     for entry in stream["values"]:
         # The third part is there only where Loki keeps the labels apart.
         apart: Mapping[str, Any] = entry[2] if len(entry) > 2 else {}

@@ -7,7 +7,7 @@ any search finds it.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +19,8 @@ from connectors.telemetry import Attributes, Span, TraceQuery, TraceSummary
 
 # How far a search looks back that names no begin.
 LOOKBACK = timedelta(hours=24)
-# Spans of one hit that are told; the entry is among those that match `_ENTRY`.
-_SPANS_A_HIT = 20
+# Spans of one hit that are told, Tempo's default for the most; the entry is among those that match `_ENTRY`.
+_SPANS_A_HIT = 100
 _ENTRY = "{ nestedSetParent < 0 || kind = server || kind = consumer }"
 _SELECTED = f"select(status, kind, name, nestedSetParent, resource.service.name, span.{FLOW}, resource.{FLOW})"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.\-/]*")
@@ -168,8 +168,10 @@ def _summary(hit: Mapping[str, Any]) -> TraceSummary:
     trace_id = otlp_json.hex_id(hit["traceID"], 16)
     sets = hit.get("spanSets") or ([hit["spanSet"]] if hit.get("spanSet") else [])
     spans = sorted((_span(trace_id, span) for found in sets for span in found.get("spans") or ()), key=order)
-    entry = spans[0] if spans and rank_of(spans[0]) > Rank.OTHER else None
-    stats = (hit.get("serviceStats") or {}).values()
+    entry = spans[0] if spans and _is_entry(spans[0], len(spans), sets) else None
+    services = hit.get("serviceStats") or {}
+    # Where the entry is not told: that something failed in the service where the trace began.
+    blamed = [services[name] for name in (hit.get("rootServiceName"),) if name in services] or services.values()
     return TraceSummary(
         trace_id=trace_id,
         flow=next((str(span.attributes[FLOW]) for span in spans if span.attributes.get(FLOW)), ""),
@@ -177,9 +179,15 @@ def _summary(hit: Mapping[str, Any]) -> TraceSummary:
         name=entry.name if entry else str(hit.get("rootTraceName") or ""),
         start_ns=int(hit["startTimeUnixNano"]),
         duration_ns=entry.duration_ns if entry else int(hit.get("durationMs") or 0) * 1_000_000,
-        error=entry.status == "error" if entry else any(int(one.get("errorCount") or 0) for one in stats),
-        span_count=sum(int(one.get("spanCount") or 0) for one in stats) or len(spans),
+        error=entry.status == "error" if entry else any(int(one.get("errorCount") or 0) for one in blamed),
+        span_count=sum(int(one.get("spanCount") or 0) for one in services.values()) or len(spans),
     )
+
+
+def _is_entry(first: Span, told: int, sets: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the first of the told spans is surely the entry: a root, or there are no others that it might be."""
+    rank, matched = rank_of(first), sum(int(found.get("matched") or 0) for found in sets)
+    return rank == Rank.ROOT_OF_FLOW or (rank > Rank.OTHER and matched <= told)
 
 
 def _span(trace_id: str, span: Mapping[str, Any]) -> Span:
