@@ -185,9 +185,13 @@ def _statement(reading: Reading) -> str:
     shown = quantities.percent if reading.share else _number
     before, after = shown(reading.deviation.before), shown(reading.deviation.after)
     if reading.meter.aspect == "utilisation" and not reading.share:
-        return f"{who} uses more {reading.meter.resource}: {reading.metric} {before} -> {after}."
-    words = _ASPECTS[reading.meter.aspect].format(after=after, before=before, resource=reading.meter.resource)
+        return f"{who} uses more {_name(reading.meter.resource)}: {reading.metric} {before} -> {after}."
+    words = _ASPECTS[reading.meter.aspect].format(after=after, before=before, resource=_name(reading.meter.resource))
     return f"{who} {words}; {reading.metric}." if not reading.share else f"{who} {words}."
+
+
+def _name(resource: str) -> str:
+    return "CPU" if resource == "cpu" else resource
 
 
 def _number(value: float) -> str:
@@ -205,7 +209,7 @@ def _fine(found: Iterable[Reading]) -> Iterable[Finding]:
         if usual:
             yield Finding(
                 question="saturation",
-                statement=f"{resource.capitalize()} is as usual in {quantities.some(usual, 6)}.",
+                statement=f"The {_name(resource)} is as usual in {quantities.some(usual, 6)}.",
                 score=0.0,
                 confidence=0.9,
                 subject=Subject(resource=resource),

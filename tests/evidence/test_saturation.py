@@ -59,7 +59,7 @@ def test_a_service_whose_cpu_fills_up_is_blamed() -> None:
     first = found.suspicions[0]
     assert (first.service, first.kind, first.resource, first.instance) == ("pay", "resource", "cpu", "pay-1")
     assert first.score > 0.5
-    assert found.findings[0].statement == "pay (pay-1) uses 60 % of its cpu (before: 3 %)."
+    assert found.findings[0].statement == "pay (pay-1) uses 60 % of its CPU (before: 3 %)."
 
 
 def test_a_small_rise_is_not_blamed_however_unusual() -> None:
@@ -71,7 +71,7 @@ def test_a_small_rise_is_not_blamed_however_unusual() -> None:
 def test_what_was_checked_and_is_as_usual_is_said() -> None:
     [finding] = report(*OTHERS).findings
     assert finding.fine
-    assert finding.statement == "Cpu is as usual in a, b, c and d."
+    assert finding.statement == "The CPU is as usual in a, b, c and d."
 
 
 def test_a_pool_is_measured_against_its_limit() -> None:
