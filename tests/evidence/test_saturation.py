@@ -86,6 +86,7 @@ def test_a_pool_is_measured_against_its_limit() -> None:
 def test_a_queue_that_grows_is_blamed_as_a_queue() -> None:
     found = report(*OTHERS, series("kafka_consumergroup_lag", noisy(10.0, 5000.0), service="mailer"))
     assert (found.suspicions[0].service, found.suspicions[0].kind) == ("mailer", "queue")
+    assert found.findings[0].statement.startswith("mailer: the amount that waits for its queue rose from 10 to 5,")
 
 
 def test_a_counter_of_refusals_is_read_as_a_rate() -> None:
