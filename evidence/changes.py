@@ -40,7 +40,7 @@ SHOWN_BY_PODS, SHOWN_BY_SERVICE = 0.8, 0.5
 # What a service that fares worse than before counts at most, when no pods without the change tell that it would not.
 MOST_UNCONTROLLED = 10.0
 # What a new pod uses differs for many reasons: empty caches, code that is compiled anew.
-MOST_BY_RESOURCES = 3.0
+MOST_BY_RESOURCES, MOST_BY_RESOURCES_ALONE = 3.0, 30.0
 # Changes are blamed when together they are that likely the cause.
 EVIDENT = 0.3
 # Or when the pods of one of them speak that clearly for it, though nobody knows what they have to do with the flow.
@@ -202,8 +202,8 @@ def _used_more(rolled: Rollout) -> float:
     """The same of what the pods use, which proves less, unless it is all that is known of them."""
     if not rolled.resources:
         return 1.0
-    used = max(bayes_factor(together([effect.p for effect in rolled.resources]), CAUSED), 1.0) ** OTHER_ROLE
-    return float(min(used, MOST_BY_RESOURCES if rolled.beside else MOST_UNCONTROLLED))
+    used = max(bayes_factor(together([effect.p for effect in rolled.resources]), CAUSED), 1.0)
+    return float(min(used**OTHER_ROLE, MOST_BY_RESOURCES) if rolled.beside else min(used, MOST_BY_RESOURCES_ALONE))
 
 
 def _seen_in(chance: float, shown: float) -> float:

@@ -173,25 +173,30 @@ def _finding(reading: Reading, score: float) -> Finding:
     )
 
 
-_ASPECTS: Mapping[Aspect, str] = {
-    "utilisation": "uses {after} of its {resource} (before: {before})",
-    "saturation": "has {resource} waited for: {after} (before: {before})",
-    "errors": "has {resource} errors: {after} (before: {before})",
+_RISES: Mapping[Aspect, str] = {
+    "utilisation": "use of its {resource}",
+    "saturation": "amount that waits for its {resource}",
+    "errors": "errors of its {resource}",
 }
 
 
 def _statement(reading: Reading) -> str:
     who = f"{reading.service} ({reading.instance})" if reading.instance else reading.service
-    shown = quantities.percent if reading.share else _number
-    before, after = shown(reading.deviation.before), shown(reading.deviation.after)
-    if reading.meter.aspect == "utilisation" and not reading.share:
-        return f"{who} uses more {reading.meter.resource}: {reading.metric} {before} -> {after}."
-    words = _ASPECTS[reading.meter.aspect].format(after=after, before=before, resource=reading.meter.resource)
-    return f"{who} {words}; {reading.metric}." if not reading.share else f"{who} {words}."
+    told, resource = reading.deviation, _name(reading.meter.resource)
+    if reading.share and reading.meter.aspect == "utilisation":
+        before, after = quantities.percent(told.before), quantities.percent(told.after)
+        return f"{who} uses {after} of its {resource} (before: {before})."
+    what = _RISES[reading.meter.aspect].format(resource=resource)
+    rose = "rose" if told.rise > 0 else "fell"
+    return f"{who}: the {what} {rose} from {_number(told.before)} to {_number(told.after)} ({reading.metric})."
+
+
+def _name(resource: str) -> str:
+    return "CPU" if resource == "cpu" else resource
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _fine(found: Iterable[Reading]) -> Iterable[Finding]:
@@ -205,7 +210,7 @@ def _fine(found: Iterable[Reading]) -> Iterable[Finding]:
         if usual:
             yield Finding(
                 question="saturation",
-                statement=f"{resource.capitalize()} is as usual in {quantities.some(usual, 6)}.",
+                statement=f"The {_name(resource)} is as usual in {quantities.some(usual, 6)}.",
                 score=0.0,
                 confidence=0.9,
                 subject=Subject(resource=resource),

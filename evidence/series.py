@@ -200,26 +200,14 @@ _ESCAPED = {"n": "\n"}
 
 @dataclass
 class _Text:
-    """What was read so far: the samples of each series under the text that names it."""
+    """What was read so far: the instants and values of each series under the text that names it."""
 
     types: dict[str, str] = field(default_factory=dict)
     samples: dict[str, tuple[array[float], array[float]]] = field(default_factory=dict)
     skipped: int = 0
 
-    def read(self, line: str) -> None:
-        try:
-            head, value, second = line.rsplit(None, 2)
-            number, moment = float(value), float(second)
-        except ValueError:
-            self.skipped += 1
-            return
-        if number != number or moment != moment:
-            return
-        held = self.samples.get(head)
-        if held is None:
-            held = self.samples[head] = (array("d"), array("d"))
-        held[0].append(moment)
-        held[1].append(number)
+    def of_series(self, head: str) -> tuple[array[float], array[float]]:
+        return self.samples.setdefault(head, (array("d"), array("d")))
 
     def comment(self, line: str) -> None:
         words = line.split()
@@ -234,14 +222,23 @@ def read_openmetrics(lines: Iterable[str]) -> SeriesTable:
     the last counts.
     """
     text = _Text()
+    known, (moments, numbers) = "", text.of_series("")
     for line in lines:
-        line = line.strip()
-        if not line:
-            continue
-        if line[0] == "#":
+        if line.startswith("#"):
             text.comment(line)
-        else:
-            text.read(line.split(" # ", 1)[0] if " # {" in line else line)
+            continue
+        try:
+            head, value, second = (line.split(" # ", 1)[0] if " # {" in line else line).rsplit(None, 2)
+            number, moment = float(value), float(second)
+        except ValueError:
+            text.skipped += not line.isspace() and line != ""
+            continue
+        # Samples mostly follow others of their series.
+        if head != known:
+            known, (moments, numbers) = head, text.of_series(head)
+        if number == number and moment == moment:
+            moments.append(moment)
+            numbers.append(number)
     return _table(text)
 
 
@@ -249,6 +246,8 @@ def _table(text: _Text) -> SeriesTable:
     series = []
     skipped = text.skipped
     for head, (moments, numbers) in text.samples.items():
+        if not moments:
+            continue
         named = _name_and_labels(head)
         if named is None:
             skipped += len(moments)

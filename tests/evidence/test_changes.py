@@ -164,3 +164,28 @@ def test_an_onset_that_is_known_better_is_taken() -> None:
 def test_without_any_change_it_says_so() -> None:
     with pytest.raises(NotInvestigated, match="No change was announced"):
         told(table=system(pay=0.6, shop=0.8))
+
+
+def test_the_stages_of_a_roll_out_are_one_change_that_came_with_the_first() -> None:
+    report = told(change("pay", 9), change("pay", 5), change("pay", 1), table=system(pay=0.6, shop=0.8))
+    [finding] = report.findings
+    assert finding.numbers["at"] == (NOON - 9 * MINUTE).isoformat()
+
+
+def test_a_change_of_the_whole_system_is_listed_though_no_service_is_named() -> None:
+    flag = Change(NOON - MINUTE, "flag", title="new prices")
+    report = told(flag, change("pay", 2), table=system(pay=0.6, shop=0.8))
+    assert ranked(report) == ["pay", ""]
+    assert report.findings[1].statement.startswith("new prices (flag) came 60.0 s before the onset")
+
+
+def test_pods_that_use_more_speak_against_a_change_when_requests_are_not_measured_by_pod() -> None:
+    def used(service: str, new: float) -> list[Series]:
+        pods = [
+            series("pod_cpu_usage_percent", noisy(20, None, place), service=service, pod=f"{service}-a-{place}")
+            for place in range(3)
+        ]
+        return [*pods, series("pod_cpu_usage_percent", noisy(new)[:10], service=service, pod=f"{service}-b-0")]
+
+    report = told(change("stock", 0), change("pay", 0), table=[*used("stock", 20), *used("pay", 90)])
+    assert ranked(report) == ["pay", "stock"]

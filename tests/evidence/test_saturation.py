@@ -59,7 +59,7 @@ def test_a_service_whose_cpu_fills_up_is_blamed() -> None:
     first = found.suspicions[0]
     assert (first.service, first.kind, first.resource, first.instance) == ("pay", "resource", "cpu", "pay-1")
     assert first.score > 0.5
-    assert found.findings[0].statement == "pay (pay-1) uses 60 % of its cpu (before: 3 %)."
+    assert found.findings[0].statement == "pay (pay-1) uses 60 % of its CPU (before: 3 %)."
 
 
 def test_a_small_rise_is_not_blamed_however_unusual() -> None:
@@ -71,7 +71,7 @@ def test_a_small_rise_is_not_blamed_however_unusual() -> None:
 def test_what_was_checked_and_is_as_usual_is_said() -> None:
     [finding] = report(*OTHERS).findings
     assert finding.fine
-    assert finding.statement == "Cpu is as usual in a, b, c and d."
+    assert finding.statement == "The CPU is as usual in a, b, c and d."
 
 
 def test_a_pool_is_measured_against_its_limit() -> None:
@@ -86,6 +86,7 @@ def test_a_pool_is_measured_against_its_limit() -> None:
 def test_a_queue_that_grows_is_blamed_as_a_queue() -> None:
     found = report(*OTHERS, series("kafka_consumergroup_lag", noisy(10.0, 5000.0), service="mailer"))
     assert (found.suspicions[0].service, found.suspicions[0].kind) == ("mailer", "queue")
+    assert found.findings[0].statement.startswith("mailer: the amount that waits for its queue rose from 10 to 5,")
 
 
 def test_a_counter_of_refusals_is_read_as_a_rate() -> None:
