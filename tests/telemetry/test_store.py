@@ -278,8 +278,9 @@ def counted(attribute, **query):
 
 
 def test_requests_are_counted_once_for_each_value_that_a_span_or_its_resource_carries():
-    eu, us = {"resource": {"region": "eu"}}, {"attributes": {"region": "us"}, "resource": {"region": "eu"}}
-    record_spans([make_span(1, 1, **eu), make_span(1, 2, parent=1, **eu), make_span(2, **us), make_span(3)], NOW)
+    eu = {"region": "eu"}
+    twice = [make_span(1, 1, resource=eu), make_span(1, 2, parent=1, resource=eu)]
+    record_spans([*twice, make_span(2, attributes={"region": "us"}, resource=eu), make_span(3)], NOW)
     assert counted("region") == {"eu": 1, "us": 1}
     assert counted("region.that.nobody.has") == {}
 
