@@ -1,17 +1,18 @@
 """One request's way through a system, step by step, and all of them one after the other as they arrive.
 
-A request is walked to its end before the next one is, so what is shared is handed out in the order of arrival at the
-front door; at these rates that is the order in which it is asked for, but for a few.
+A request is walked to its end before the next one is. What is shared is therefore handed out in the order of arrival at
+the front door, to each at the time when it gets there.
 """
 
 from random import Random
 from typing import NamedTuple, assert_never
 
 from bench.explain.faults import Effect
+from bench.explain.gates import Gates
 from bench.explain.records import ERROR, INFO, WARN, Ended, LogRecord, Pod, SpanRecord
 from bench.explain.system import Call, Choice, Lookup, Query, Send, Sometimes, Step, Together, Work
 from bench.explain.wording import client_attributes, client_name, database_attributes, server_attributes, server_name
-from bench.explain.world import PAUSE_SECONDS, WIRE, Arrivals, Gates, Plan, Recording, Request, World
+from bench.explain.world import PAUSE_SECONDS, WIRE, Arrivals, Plan, Recording, Request, World
 from connectors.telemetry import SpanKind
 
 
@@ -74,12 +75,12 @@ class Walk:
         """Let a service do one of its operations, as soon as it has a thread for it."""
         known = self.system.service(service)
         pod = self.world.any_pod(service, at)
-        gate = self.gates.gate((service, pod.number), known.threads) if known.threads else None
-        begin = gate.earliest(at) if gate else at
+        threads = self.gates.threads(service, pod.number, known.threads) if known.threads else None
+        begin = threads.earliest(at) if threads else at
         span = self.open(server_name(operation, self.dialect, self.world.random), kind, pod, parent, begin)
         done = self.close(span, self.perform(span, service, operation, begin))
-        if gate:
-            gate.take(done.end)
+        if threads:
+            threads.hold(begin, done.end)
         span.attributes.update(server_attributes(operation, bool(done.error), self.dialect, kind))
         self.meters.served[pod].append((begin, done.end - begin, bool(done.error)))
         return done
@@ -160,7 +161,7 @@ class Walk:
             self.say(span, done.end, ERROR if effect.error else WARN, effect.line, effect.extra)
         self.meters.called[span.pod.service, step.database].append((now, done.end - now, bool(done.error)))
         if step.pooled:
-            self.gates.gate(("pool", span.pod.service), self._pool_size(span.pod.service)).take(done.end)
+            self.gates.connections(span.pod.service, self._pool_size(span.pod.service)).hold(now, done.end)
             self.meters.pools[span.pod.service].append((asked, now, done.end))
         return done
 
@@ -168,7 +169,7 @@ class Walk:
         """Get a connection of the service's pool, or give up."""
         pool = self.system.service(span.pod.service).pool
         assert pool is not None, f"{span.pod.service} has no pool"
-        free = self.gates.gate(("pool", span.pod.service), pool.size).earliest(now)
+        free = self.gates.connections(span.pod.service, pool.size).earliest(now)
         free = self.world.blocked_until(span.pod.service, free)
         self.request.touched |= free > now + 0.01
         waiting = self.open("acquire connection", "internal", span.pod, span.span_id, now)
@@ -197,16 +198,15 @@ class Walk:
         sending = self.open(f"send {queue.name}", "producer", span.pod, span.span_id, now)
         sending.attributes |= {"messaging.system": "queue", "messaging.destination.name": queue.name}
         sent = now + self.world.about(0.002)
-        if queue.capacity and self.gates.depth(queue.name, now) >= queue.capacity:
+        line = self.gates.line(queue.name, queue.consumers)
+        if queue.capacity and line.depth(now) >= queue.capacity:
             self.request.touched = True
             message = f"{queue.capacity} messages are waiting, the queue is full"
             self.say(span, sent, ERROR, f"order cannot be queued: {message}")
             return self.close(sending, Done(sent, f"QueueFull: {message}"))
         self.close(sending, Done(sent))
-        gate = self.gates.gate(("queue", queue.name), queue.consumers)
-        begun = gate.earliest(sent + WIRE)
-        gate.take(self.serve(queue.service, queue.operation, begun, sending.span_id, "consumer").end)
-        self.gates.waiting[queue.name].append(begun)
+        begun = line.next(sent + WIRE)
+        line.work(begun, self.serve(queue.service, queue.operation, begun, sending.span_id, "consumer").end)
         self.meters.queues[queue.name].append((sent, begun))
         return Done(sent)
 

@@ -1,8 +1,7 @@
-"""What simulated requests meet and share: who arrives when, pods and their versions, faults, pools, queues, threads."""
+"""What is simulated, and what requests meet: who arrives when, pods and their versions, faults, chance."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -133,32 +132,3 @@ class Arrivals:
     def _drawn(self, column: Column) -> dict[str, str]:
         values, shares = zip(*column.rows, strict=True)
         return dict(zip(column.names, self.random.choices(values, shares)[0], strict=True))
-
-
-class Gate:
-    """Lets so many in at once, in the order of arrival."""
-
-    def __init__(self, size: int) -> None:
-        self.free = [-math.inf] * size
-
-    def earliest(self, at: float) -> float:
-        return max(at, min(self.free))
-
-    def take(self, until: float) -> None:
-        self.free[self.free.index(min(self.free))] = until
-
-
-class Gates:
-    """The gates of everything that is shared, by name; made when first asked for."""
-
-    def __init__(self) -> None:
-        self._gates: dict[Sequence[str | int], Gate] = {}
-        self.waiting: dict[str, list[float]] = defaultdict(list)
-
-    def gate(self, key: Sequence[str | int], size: int) -> Gate:
-        return self._gates.setdefault(key, Gate(size))
-
-    def depth(self, queue: str, at: float) -> int:
-        """How many messages wait at this time."""
-        self.waiting[queue] = [begun for begun in self.waiting[queue] if begun > at]
-        return len(self.waiting[queue])
