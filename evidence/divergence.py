@@ -153,9 +153,17 @@ def _compared(tally: _Tally, kind: int, windows: tuple[int, ...], tries: float, 
     chance = rising if grown else falling
     if chance < FALSE_SHARE:
         # It must not be because of another mix of requests either.
-        chance = max(chance, (more_in_strata if grown else fewer_in_strata)(_tables(tally, kind, chosen)))
+        chance = max(
+            chance, (more_in_strata if grown else fewer_in_strata)(_like_with_like(_tables(tally, kind, chosen)))
+        )
     chance *= 1 if error else 2
     return _Change(kind, windows, min(1.0, chance * tries), error)
+
+
+def _like_with_like(tables: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """One table where all normal requests do the same whatever their kind: then their mix cannot matter."""
+    bad, bad_total, normal, total = (sum(column) for column in zip(*tables, strict=True)) if tables else (0, 0, 0, 0)
+    return [(bad, bad_total, normal, total)] if normal in (0, total) else tables
 
 
 def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int, int, int]]:
