@@ -43,11 +43,6 @@ def more_in_strata(tables: Iterable[tuple[int, int, int, int]]) -> float:
     )
 
 
-def least_chance(bad_total: int, normal_total: int) -> float:
-    """The smallest probability that so few could have: when all of the one kind differ from all of the other."""
-    return math.exp(-_choose(bad_total + normal_total, bad_total))
-
-
 def _at_most(most: int, drawn: int, marked: int, total: int) -> float:
     """Of the hypergeometric distribution: at most so many marked ones among those drawn."""
     least = max(0, drawn - (total - marked))

@@ -57,7 +57,13 @@ def _suspicion(service: str, part: float, place: Place, found: Pairs) -> Suspici
     evidence = evidence_of(place)
     kind: Kind = "code" if service == found.spans.services[place.service] else "dependency"
     operation = found.spans.operations[place.operation] if kind == "code" else found.name(place.expected)
-    return Suspicion(service, kind, min(part, 1.0) * likely(evidence), operation)
+    return Suspicion(service, kind, min(part, 1.0) * likely(evidence) * _effect(place) ** 0.25, operation)
+
+
+def _effect(place: Place) -> float:
+    """How much of what came here no longer goes on as it did: faults in code seldom spare many requests."""
+    before, now = place.normal_expected / max(place.normal, 1), place.bad_expected / max(place.bad, 1)
+    return min(max(1 - now / before, 0.0), 1.0) if before else 0.0
 
 
 def _blamed(place: Place, found: Pairs) -> list[tuple[str, float]]:

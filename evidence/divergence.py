@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evidence.chance import believable, fewer, fewer_in_strata, least_chance, more, more_in_strata
+from evidence.chance import believable, fewer, fewer_in_strata, more, more_in_strata
 from evidence.distinct import distinct
 from evidence.growth import LATE_ALARM_SHARE
 from evidence.log_table import ERROR
@@ -128,9 +128,11 @@ def _changes(tally: _Tally, found: Pairs) -> Iterator[_Change]:
     for kind in range(len(tally.place)):
         passed = tally.places[tally.place[kind]]
         used = [window for window in before if passed[window]]
-        if not used or not passed[during] or not _testable(int(passed[used].sum()), int(passed[during])):
+        if not used or not passed[during]:
             continue
         error = _is_error(int(tally.second[kind]), found)
+        if not _testable(tally, kind, used, error):
+            continue
         change = _compared(tally, kind, tuple(used), 1.0, error)
         # A window may hold the trouble already, when it began before anyone noticed.
         alone = (_compared(tally, kind, (window,), float(len(used)), error) for window in used if len(used) > 1)
@@ -153,9 +155,17 @@ def _compared(tally: _Tally, kind: int, windows: tuple[int, ...], tries: float, 
     chance = rising if grown else falling
     if chance < FALSE_SHARE:
         # It must not be because of another mix of requests either.
-        chance = max(chance, (more_in_strata if grown else fewer_in_strata)(_tables(tally, kind, chosen)))
+        chance = max(
+            chance, (more_in_strata if grown else fewer_in_strata)(_like_with_like(_tables(tally, kind, chosen)))
+        )
     chance *= 1 if error else 2
     return _Change(kind, windows, min(1.0, chance * tries), error)
+
+
+def _like_with_like(tables: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """One table where all normal requests do the same whatever their kind: then their mix cannot matter."""
+    bad, bad_total, normal, total = (sum(column) for column in zip(*tables, strict=True)) if tables else (0, 0, 0, 0)
+    return [(bad, bad_total, normal, total)] if normal in (0, total) else tables
 
 
 def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int, int, int]]:
@@ -170,9 +180,16 @@ def _tables(tally: _Tally, kind: int, windows: list[int]) -> list[tuple[int, int
     return tables
 
 
-def _testable(normal: int, bad: int) -> bool:
-    """Whether so few requests could prove anything at all; counting hopeless questions would hide the others."""
-    return least_chance(bad, normal) < FALSE_SHARE / 10
+def _testable(tally: _Tally, kind: int, windows: list[int], error: bool) -> bool:
+    """Whether so few could prove anything; hopeless questions would hide the others (Tarone 1990)."""
+    place = int(tally.place[kind])
+    bad_total, normal_total = int(tally.places[place, -1]), int(tally.places[place, windows].sum())
+    marked = int(tally.kinds[kind, -1] + tally.kinds[kind, windows].sum())
+    most, least = min(marked, bad_total), max(0, marked - normal_total)
+    chance = more(most, bad_total, marked - most, normal_total)
+    if not error:
+        chance = min(chance, fewer(least, bad_total, marked - least, normal_total))
+    return chance < FALSE_SHARE / 10
 
 
 def _believed(changes: Sequence[_Change]) -> list[_Change]:

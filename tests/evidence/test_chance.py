@@ -1,12 +1,11 @@
 import pytest
 
-from evidence.chance import believable, fewer, fewer_in_strata, least_chance, more
+from evidence.chance import believable, fewer, fewer_in_strata, more
 
 
 def test_three_of_three_against_none_of_three_is_one_chance_in_twenty():
     assert more(3, 3, 0, 3) == pytest.approx(1 / 20)
     assert fewer(0, 3, 3, 3) == pytest.approx(1 / 20)
-    assert least_chance(3, 3) == pytest.approx(1 / 20)
 
 
 def test_no_difference_is_no_surprise():
