@@ -11,7 +11,7 @@ def seconds(value: float) -> str:
     if size < 1:
         return f"{value * 1e3:.0f} ms"
     if size < 120:
-        return f"{value:.1f} s"
+        return f"{value:.1f} s" if size < 9.95 else f"{value:.0f} s"
     return f"{value / 60:.0f} min" if size < 7200 else f"{value / 3600:.1f} h"
 
 

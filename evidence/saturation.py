@@ -27,6 +27,8 @@ WAITING = 0.7
 UNKNOWN_LIMIT = 0.005
 # No resource is more unlikely by chance than this: metrics of hundreds of services have odd tails.
 LEAST_CHANCE = 1e-4
+# One value alone may be a blip, however far out it is.
+LEAST_CHANCE_OF_ONE = 0.01
 # From this probability on it is told; services less likely stay in the ranking.
 LEAST_TOLD = 0.1
 MOST_NAMED = 20
@@ -60,7 +62,8 @@ class Reading:
 
     @property
     def weight(self) -> float:
-        return self.severity * bayes_factor(max(self.deviation.p, LEAST_CHANCE), CAUSED)
+        least = LEAST_CHANCE if self.deviation.count > 1 else LEAST_CHANCE_OF_ONE
+        return self.severity * bayes_factor(max(self.deviation.p, least), CAUSED)
 
 
 def investigate(

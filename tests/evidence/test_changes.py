@@ -176,7 +176,7 @@ def test_a_change_of_the_whole_system_is_listed_though_no_service_is_named() -> 
     flag = Change(NOON - MINUTE, "flag", title="new prices")
     report = told(flag, change("pay", 2), table=system(pay=0.6, shop=0.8))
     assert ranked(report) == ["pay", ""]
-    assert report.findings[1].statement.startswith("new prices (flag) came 60.0 s before the onset")
+    assert report.findings[1].statement.startswith("new prices (flag) came 60 s before the onset")
 
 
 def test_pods_that_use_more_speak_against_a_change_when_requests_are_not_measured_by_pod() -> None:

@@ -7,7 +7,15 @@ from evidence import quantities
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0000346, "35 µs"), (0.0062, "6.2 ms"), (0.0346, "35 ms"), (4.12, "4.1 s"), (300, "5 min"), (9000, "2.5 h")],
+    [
+        (0.0000346, "35 µs"),
+        (0.0062, "6.2 ms"),
+        (0.0346, "35 ms"),
+        (4.12, "4.1 s"),
+        (60, "60 s"),
+        (300, "5 min"),
+        (9000, "2.5 h"),
+    ],
 )
 def test_a_duration_has_two_digits_and_a_unit_that_fits(value: float, shown: str) -> None:
     assert quantities.seconds(value) == shown

@@ -86,7 +86,7 @@ def test_a_pool_is_measured_against_its_limit() -> None:
 def test_a_queue_that_grows_is_blamed_as_a_queue() -> None:
     found = report(*OTHERS, series("kafka_consumergroup_lag", noisy(10.0, 5000.0), service="mailer"))
     assert (found.suspicions[0].service, found.suspicions[0].kind) == ("mailer", "queue")
-    assert found.findings[0].statement.startswith("mailer: the amount that waits for its queue rose from 10 to 5,")
+    assert found.findings[0].statement.startswith("mailer: the amount that waits for its queue rose from 10 to 4,")
 
 
 def test_a_counter_of_refusals_is_read_as_a_rate() -> None:
@@ -109,3 +109,10 @@ def test_only_services_under_the_flow_are_candidates() -> None:
 def test_a_metric_of_the_host_is_not_one_of_the_service() -> None:
     with pytest.raises(NotInvestigated, match="CPU, memory, pools or queues"):
         report(series("node_cpu_usage_percent", noisy(3.0, 80.0), service="pay"))
+
+
+def test_a_single_value_may_be_a_blip() -> None:
+    whole = cpu("pay", 3.0, 60.0, 9)
+    one = Series(whole.name, whole.labels, whole.times[: NORMAL + 1], whole.values[: NORMAL + 1], "gauge")
+    assert all(suspicion.score < 0.7 for suspicion in report(*OTHERS, one).suspicions)
+    assert report(*OTHERS, whole).suspicions[0].score > 0.9
