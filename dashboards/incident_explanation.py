@@ -10,6 +10,7 @@ from alerts.models import Explanation, Incident, Verdict
 # Findings of one question that are shown at once; the others are in a fold.
 MOST_SHOWN = 3
 IN_HEADLINE = 3
+MOST_REFERENCES = 3
 # How sure a finding must be to be called so; the share that is right is measured by `make bench-explain`.
 HIGH, MEDIUM = 0.85, 0.6
 QUESTIONS = (
@@ -49,6 +50,11 @@ class Found:
     right: int
     wrong: int
     mine: bool | None
+
+    @property
+    def shown(self) -> Sequence[Mapping[str, str]]:
+        """What can be opened or asked for; changes are listed on the page with their links."""
+        return [one for one in self.references if one["kind"] != "change"][:MOST_REFERENCES]
 
     @property
     def level(self) -> str:
@@ -158,7 +164,8 @@ def _answer(
     verdicts: Sequence[Verdict],
     reader_id: int | None,
 ) -> Answer:
-    sure = [one for one in findings if not one["numbers"].get("alternative")][:MOST_SHOWN]
+    # What would be a guess is folded away; the answer is then that there is none.
+    sure = [one for one in findings if one["confidence"] >= MEDIUM][:MOST_SHOWN]
     shown = [_found(one, verdicts, reader_id) for one in sure]
     folded = [_found(one, verdicts, reader_id) for one in findings if one not in sure]
     return Answer(number, name, question, shown[0] if shown else None, shown[1:], folded, _why_not(name, row))

@@ -18,11 +18,12 @@ _OUTCOMES = ("error.", "exception.", "otel.status", "http.status", "http.respons
 _OUTCOME_NAMES = frozenset(
     {"error", "http.request.resend_count", "rpc.response.status_code", "db.response.status_code"}
 )
-# Where the telemetry was made and by which library, and what no two requests have in common.
-_ASIDE = ("telemetry.", "otel.", "thread.", "code.", "process.", "network.peer", "net.", "client.port", "db.query.text")
-_ASIDE_NAMES = frozenset(
-    {"service.name", "user.flow", "db.statement", "url.full", "http.url", "http.target", "url.query"}
+# Where the telemetry was made and by which library, what was called with what, and what no two requests share.
+_ASIDE = (
+    *("telemetry.", "otel.", "thread.", "code.", "process.", "host.arch", "os."),
+    *("network.", "net.", "server.", "peer.", "url.", "db.", "messaging.", "rpc."),
 )
+_ASIDE_NAMES = frozenset({"service.name", "user.flow", "http.url", "http.target", "client.port", "user_agent.original"})
 # Of these each service has its own: they are told apart by the service's name.
 _OF_A_SERVICE = frozenset(
     {"service.version", "service.instance.id", "k8s.pod.name", "k8s.node.name", "host.name", "container.id"}

@@ -19,6 +19,8 @@ ALTERNATIVES = 5
 # A believed segment scores at least this, and what was not chosen at most half of it.
 LEAST_SCORE = 0.2
 OTHER_INSTANCES = 9
+# Other descriptions of the same requests that are worth saying.
+MOST_SAME = 2
 # Confidence grows with the evidence and with the part of it by which the next best conjunction is behind; these scales
 # were calibrated on recorded incidents (of those above 0.88 nearly all were right, of those below four of five).
 CLEARLY_AHEAD, CLEAR_EVIDENCE = 0.2, 8.0
@@ -99,8 +101,10 @@ def _named(counts: CountTable, candidate: Candidate) -> dict[str, str]:
 def _finding(counts: CountTable, parts: Leaves, found: Localization, candidate: Candidate, words: Words) -> Finding:
     segment = _segment(counts, parts, candidate)
     same = [
-        spoken(_named(counts, other)) for other in found.ranked if other is not candidate and _same(other, candidate)
-    ]
+        spoken(_named(counts, other))
+        for other in found.ranked
+        if _same(other, candidate) and not candidate.conditions.items() <= other.conditions.items()
+    ][:MOST_SAME]
     statement = _sentence(segment, parts, words)
     if same:
         statement = f"{statement} The same requests also have {', or '.join(same)}."
