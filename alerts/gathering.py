@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from alerts import resource_metrics
 from connectors.errors import StoreError
 from connectors.telemetry import LogLine, LogQuery, LogStore, ReadsTraces, Span, TraceQuery, TraceStore
 from evidence import log_table, span_table
 from evidence.case import Bad, Change, Inquiry, Interval
 from evidence.explanation import Material
+from evidence.series import SeriesTable
 from slo.models import Objective
 from telemetry import stores
 from telemetry.models import Change as AnnouncedChange
@@ -43,6 +45,7 @@ class Gathered:
     deadline: float
     spans: list[Span] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
+    series: SeriesTable = field(default_factory=SeriesTable)
     # Sentences about what could not be had.
     missing: list[str] = field(default_factory=list)
 
@@ -51,6 +54,7 @@ class Gathered:
         return Material(
             spans=span_table.from_spans(self.spans) if self.spans else None,
             logs=log_table.from_lines(self.lines) if self.lines else None,
+            series=self.series if len(self.series) else None,
             onset=onset,
         )
 
@@ -89,7 +93,7 @@ def inquiry(objective: Objective, onset: datetime, until: datetime) -> Inquiry:
 
 
 def gather(objective: Objective, onset: datetime, until: datetime) -> Gathered:
-    """Asks the stores of traces and logs. Never raises for a store's fault."""
+    """Asks the stores of traces and logs, and the objective's Prometheus. Never raises for a store's fault."""
     gathered = Gathered(inquiry(objective, onset, until), time.monotonic() + PATIENCE)
     for store in stores.trace_stores():
         with gathered.asking():
@@ -99,6 +103,9 @@ def gather(objective: Objective, onset: datetime, until: datetime) -> Gathered:
     for logs in stores.log_stores():
         with gathered.asking():
             gathered.lines += _lines(gathered, logs, traces, services)
+    if services:
+        with gathered.asking():
+            gathered.series = resource_metrics.read(objective.source, services, onset - BEFORE, until)
     return gathered
 
 

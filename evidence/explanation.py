@@ -114,6 +114,13 @@ class _Investigation:
             raise NotInvestigated("No metrics were recorded.")
         return self.material.series
 
+    @cached_property
+    def topology(self) -> tuple[tuple[str, str], ...]:
+        """Who calls whom: as it was told, or as the traces show it."""
+        if self.material.topology or not self.material.spans:
+            return self.material.topology
+        return requests.calls(self.material.spans)
+
     def run(self, name: str, investigate: Callable[["_Investigation"], Report]) -> None:
         try:
             self.reports[name] = investigate(self)
@@ -177,11 +184,11 @@ def _logs(work: _Investigation) -> Report:
 
 
 def _saturation(work: _Investigation) -> Report:
-    return saturation.investigate(work.inquiry, work.series)
+    return saturation.investigate(work.inquiry, work.series, work.topology)
 
 
 def _metrics(work: _Investigation) -> Report:
-    return service_metrics.investigate(work.inquiry, work.series, work.material.topology)
+    return service_metrics.investigate(work.inquiry, work.series, work.topology)
 
 
 def _changes(work: _Investigation) -> Report:
@@ -191,7 +198,7 @@ def _changes(work: _Investigation) -> Report:
     return changes.investigate(
         work.inquiry,
         work.material.series,
-        work.material.topology or (requests.calls(spans) if spans else ()),
+        work.topology,
         requests.versions(work.inquiry, spans) if spans else None,
         blamed or None,
         work.onset,

@@ -158,3 +158,12 @@ def limit_of(meter: Meter, name: str) -> re.Pattern[str] | None:
         return None
     kept = found.group(1) if meter.pattern.groups else ""
     return re.compile(meter.limit.replace(r"\1", re.escape(kept)) + "$")
+
+
+def measures(name: str) -> bool:
+    """Whether a metric of this name may tell of a resource, or of a resource's limit."""
+    plain = name.replace(".", "_")
+    if plain.endswith(("_bucket", "_created", "_info")):
+        return False
+    limits = (meter.limit.replace(r"\1", r"\w+") for meter in METERS if meter.limit)
+    return any(meter.pattern.search(plain) for meter in METERS) or any(re.fullmatch(one, plain) for one in limits)
