@@ -189,7 +189,7 @@ def _testable(tally: _Tally, kind: int, windows: list[int], error: bool) -> bool
     chance = more(most, bad_total, marked - most, normal_total)
     if not error:
         chance = min(chance, fewer(least, bad_total, marked - least, normal_total))
-    return chance < FALSE_SHARE / 10
+    return chance < (FALSE_SHARE_OF_ERRORS if error else FALSE_SHARE) / 10
 
 
 def _believed(changes: Sequence[_Change]) -> list[_Change]:

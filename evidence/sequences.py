@@ -1,7 +1,7 @@
 """What happens in what order: within each span the calls it makes, and the lines it writes, as pairs of neighbours.
 
-A pair that always was and is no longer points at the code between its two events; the idea is that of Yu et al.,
-"Nezha: Interpretable Fine-Grained Root Causes Analysis for Microservices on Multi-modal Observability Data" (FSE 2023).
+A pair that always was and is no longer points at the code between its two events; the idea of comparing pairs of
+events is that of Yu et al., "… Fine-Grained Root Causes Analysis for Microservices on Multi-modal … Data" (FSE 2023).
 """
 
 from dataclasses import dataclass
