@@ -5,30 +5,62 @@ from dataclasses import replace
 
 from evidence.findings import Report, Suspicion
 
-# How often an investigator that is certain is right about a service, when others say something else.
-WEIGHTS = {"requests": 0.9, "metrics": 0.7, "saturation": 0.5, "segments": 0.6, "changes": 0.8}
-MOST = 40
+# What an investigator's certainty counts when others look elsewhere: a metric that is out of the ordinary is further
+# from the failing request than what the request itself shows.
+WEIGHTS = {"metrics": 0.7, "saturation": 0.5, "segments": 0.6}
+OTHERS = 0.9
+# So many candidates are named when there is any suspicion; those without evidence come last, at this score or less.
+LEAST, UNSUSPECTED = 10, 1e-3
+# Scores fall at least this much from one to the next, as a rank that is shared helps nobody.
+STEP = 1e-9
+
+type Blamed = tuple[str, bool]
 
 
-def ranked(reports: Mapping[str, Report]) -> tuple[Suspicion, ...]:
-    """Best first; each service and change once, with the kind, operation and resource of its strongest suspicion.
+def ranked(reports: Mapping[str, Report], seen: Sequence[str] = ()) -> tuple[Suspicion, ...]:
+    """Best first: each service once, and once more for a change of it; empty when nobody suspects anything.
 
-    Independent reasons add up: what is left of doubt is the product of what each leaves (a noisy-or). Scores are then
-    set in proportion, so that they say how the blame is shared.
+    Independent reasons add up: what is left of doubt is the product of what each investigator leaves (a noisy or).
+    Kind, operation and resource are those of the strongest suspicion. Services that were `seen` fill up the list.
     """
-    doubts: dict[tuple[str, str], float] = {}
-    strongest: dict[tuple[str, str], tuple[float, Suspicion]] = {}
+    doubts: dict[Blamed, float] = {}
+    strongest: dict[Blamed, tuple[float, Suspicion]] = {}
     for name, report in reports.items():
-        for one in report.suspicions:
-            key = one.service, "change" if one.kind == "change" else ""
-            weighed = WEIGHTS.get(name, 0.9) * min(max(one.score, 0.0), 1.0)
-            doubts[key] = doubts.get(key, 1.0) * (1 - weighed)
-            if weighed > strongest.get(key, (0.0, one))[0] or key not in strongest:
-                strongest[key] = weighed, one
-    return tuple(_in_order([(1 - doubts[key], one) for key, (_, one) in strongest.items()]))
+        for blamed, one in _best_of_each(report.suspicions).items():
+            score = WEIGHTS.get(name, OTHERS) * min(max(one.score, 0.0), 1.0)
+            doubts[blamed] = doubts.get(blamed, 1.0) * (1 - score)
+            if blamed not in strongest or score > strongest[blamed][0]:
+                strongest[blamed] = score, one
+    found = [replace(one, score=1 - doubts[blamed]) for blamed, (_, one) in strongest.items()]
+    return tuple(_falling([*_shared(found), *_unsuspected(found, seen)])) if found else ()
 
 
-def _in_order(scored: Sequence[tuple[float, Suspicion]]) -> list[Suspicion]:
-    total = max(sum(score for score, one in scored if one.kind != "change"), 1.0)
-    ordered = sorted(scored, key=lambda pair: (-pair[0], pair[1].kind == "change", pair[1].service))
-    return [replace(one, score=score / (1.0 if one.kind == "change" else total)) for score, one in ordered[:MOST]]
+def _best_of_each(suspicions: Sequence[Suspicion]) -> dict[Blamed, Suspicion]:
+    best: dict[Blamed, Suspicion] = {}
+    for one in suspicions:
+        blamed = one.service, one.kind == "change"
+        if one.service and (blamed not in best or one.score > best[blamed].score):
+            best[blamed] = one
+    return best
+
+
+def _shared(found: Sequence[Suspicion]) -> list[Suspicion]:
+    """Several services cannot each be the likeliest cause: their scores add up to one at most."""
+    total = max(1.0, sum(one.score for one in found if one.kind != "change"))
+    scaled = [one if one.kind == "change" else replace(one, score=one.score / total) for one in found]
+    return sorted(scaled, key=lambda one: (-one.score, one.kind == "change", one.service))
+
+
+def _unsuspected(found: Sequence[Suspicion], seen: Sequence[str]) -> list[Suspicion]:
+    known = {one.service for one in found}
+    missing = [name for name in dict.fromkeys(seen) if name and name not in known][: max(LEAST - len(known), 0)]
+    return [Suspicion(name, "dependency", 0.0) for name in missing]
+
+
+def _falling(ordered: Sequence[Suspicion]) -> list[Suspicion]:
+    falling = list[Suspicion]()
+    for one in ordered:
+        highest = falling[-1].score - STEP if falling else 1.0
+        score = one.score or UNSUSPECTED
+        falling.append(replace(one, score=max(min(score, highest), 0.0)))
+    return falling

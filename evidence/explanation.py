@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from evidence import (
     beginning,
     changes,
@@ -121,6 +123,15 @@ class _Investigation:
             return self.material.topology
         return requests.calls(self.material.spans)
 
+    @cached_property
+    def services(self) -> tuple[str, ...]:
+        """All that are known, those that most spans come from first."""
+        spans = self.material.spans
+        if not spans:
+            return tuple(dict.fromkeys(name for call in self.topology for name in call))
+        counts = np.bincount(spans.service, minlength=len(spans.services))
+        return tuple(spans.services[code] for code in np.argsort(-counts, kind="stable").tolist())
+
     def run(self, name: str, investigate: Callable[["_Investigation"], Report]) -> None:
         try:
             self.reports[name] = investigate(self)
@@ -133,7 +144,7 @@ class _Investigation:
     @property
     def explained(self) -> Explained:
         findings = tuple(one for report in self.reports.values() for one in report.findings)
-        blamed = culprits.ranked(self.reports)
+        blamed = culprits.ranked(self.reports, self.services)
         told = story.story(self.inquiry, self.onset, findings, blamed)
         return Explained(self.onset, told, findings, blamed, tuple(self.skipped))
 

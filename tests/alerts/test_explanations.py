@@ -89,7 +89,7 @@ def test_a_store_that_is_away_is_said_and_costs_nothing_else(monkeypatch: pytest
     monkeypatch.setattr(stores, "trace_stores", lambda: [Away(), *embedded])
     row = explained(burning())
     assert row is not None
-    assert row.content["missing"] == ["tempo cannot be reached."]
+    assert row.content["missing"][0] == "tempo cannot be reached."
     assert row.content["culprits"][0]["service"] == "provider-b"
 
 
