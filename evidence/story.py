@@ -13,6 +13,8 @@ from evidence.findings import Finding, Suspicion
 
 # A finding that is right less often than this is shown, but not told.
 SURE = 0.6
+# A part is told of when it has that much more of the bad requests than of all.
+LEAST_LIFT = 1.2
 NBSP = "\N{NO-BREAK SPACE}"
 NOT_ENOUGH = "There is not enough evidence to say why."
 
@@ -52,7 +54,11 @@ def _is_change(one: Finding) -> bool:
 
 
 def _is_part(one: Finding) -> bool:
-    return one.question == "segments" and bool(one.subject.attributes) and not one.numbers.get("alternative")
+    lift = one.numbers.get("lift")
+    telling = isinstance(lift, int | float) and lift >= LEAST_LIFT
+    return (
+        one.question == "segments" and bool(one.subject.attributes) and telling and not one.numbers.get("alternative")
+    )
 
 
 def _is_time(one: Finding) -> bool:
