@@ -1,7 +1,7 @@
 # `make help` lists the targets. docs/settings.md lists the settings, e.g. FIRELINE_WEB_PORT=8080 make demo.
 
 PYTHON := .venv/bin/python
-BENCHES := ingest windows accuracy cost detection scale
+BENCHES := ingest windows editor accuracy cost detection scale
 FAULTS := SHOP_BASE_PORT=$${FIRELINE_SHOP_PORT:-7100} $(PYTHON) -m demo.faults
 
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ check: setup-tests  ## Format, lint, types, import rules, missing migrations, te
 e2e: setup-tests  ## Drive the whole story in a browser, and take the README's screenshot
 	@PICTURES=docs $(PYTHON) -m pytest -s -m e2e tests/e2e
 
-bench: setup-tests  ## Print figures: ingestion, accuracy, cost, detection, scale
+bench: setup-tests  ## Print figures: ingestion, windows, editor, accuracy, cost, detection, scale
 	@for name in $(BENCHES); do $(PYTHON) -m bench.$$name || exit; done
 
 migrations: setup-tests  ## Write the migrations that the models ask for
