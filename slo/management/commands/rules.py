@@ -24,7 +24,7 @@ class Command(BaseCommand):
             carried = documents.carry(files.texts(options["file"]))
             rules = prometheus_rules.write(carried.definitions)
         except ValueError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=files.BAD_INPUT) from error
         for loss in (*carried.losses, *rules.losses):
             self.stderr.write(loss)
         self.stdout.write(rules.text, ending="")
