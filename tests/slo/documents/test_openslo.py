@@ -142,7 +142,10 @@ def test_the_sum_of_counters_is_counted_as_the_counters_are() -> None:
 def test_labels_may_have_several_values() -> None:
     labelled = slo()
     labelled["metadata"]["labels"] = {"team": "sales", "env": ["prod", "dev"]}
-    assert read(labelled).labels == {"team": "sales", "env": "prod, dev"}
+    carried = documents.carry({"shop.yaml": text(labelled)})
+    assert carried.definitions[0].labels == {"team": "sales", "env": "prod, dev"}
+    (loss,) = carried.losses
+    assert "metadata.labels.env: A label has one value in Fireline, so the list was joined to 'prod, dev'" in loss
 
 
 # -- Windows and budgets
@@ -335,7 +338,7 @@ def test_every_field_without_a_use_is_listed_with_its_place() -> None:
         ([slo(annotations={"budget-alerts": "page 150%"})], "SLO availability", "A budget alert tells when"),
         ([slo(description="a\0b")], "SLO availability", "a NUL sign"),
         ([slo(annotations={"no-data": "page 0s"})], "SLO availability", "waits longer than nothing"),
-        ([slo(annotations={"tiers": "page 1h/5m 2.00001%"})], "SLO availability", "more digits than are kept"),
+        ([slo(annotations={"tiers": "page 1h/5m 2.00000000001%"})], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"group-by": "a, a"})], "SLO availability", "grouped by only once"),
         ([slo(objectives=[{"target": "0.9999999999999"}])], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"min-bad": "few"})], "fireline.dev/min-bad", "whole number"),
