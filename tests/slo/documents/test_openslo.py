@@ -9,7 +9,14 @@ import pytest
 
 from slo import documents
 from slo.counting import Matcher, Sli
-from slo.definition import USUAL_NO_DATA, BudgetAlert, Budgeting, Definition, NoDataAlert
+from slo.definition import (
+    USUAL_BUDGET_ALERTS,
+    USUAL_NO_DATA,
+    BudgetAlert,
+    Budgeting,
+    Definition,
+    NoDataAlert,
+)
 from slo.documents.carried import Carried
 from slo.documents.tree import Unreadable
 from slo.periods import Window
@@ -275,6 +282,16 @@ def test_policies_may_stand_inline_with_their_short_window_annotated() -> None:
     assert carried.definitions[0].tiers == (Tier("ticket", HOUR, 10 * MINUTE, Decimal("0.02")),)
     assert carried.definitions[0].no_data == USUAL_NO_DATA
     assert carried.losses == []
+
+
+@pytest.mark.parametrize(("asked", "silence"), [(True, USUAL_NO_DATA), (False, None)])
+def test_policies_leave_the_usual_budget_alerts_and_say_themselves_whether_silence_alerts(
+    asked: bool, silence: NoDataAlert | None
+) -> None:
+    condition = {"kind": "AlertCondition", "spec": {"severity": "page", "condition": BURNING}}
+    policy = {"kind": "AlertPolicy", "spec": {"alertWhenNoData": asked, "conditions": [condition]}}
+    found = read(slo(alertPolicies=[policy]))
+    assert (len(found.tiers), found.budget_alerts, found.no_data) == (1, USUAL_BUDGET_ALERTS, silence)
 
 
 # -- Services and sources
