@@ -3,8 +3,9 @@
     uv run python -m bench.editor [--rate 5] [--days 30]
 
 Feeds a private Prometheus a scrape every 30 s, and sends the form as a browser does with every change: first until the
-past is read, then with other targets. The service fails steadily at 0.05 %, with an outage a week, so that of the
-targets some burn now and then, and 99.99 % most of the time. The editor must answer within 2 s.
+past is read, then with other targets. The service fails steadily at 0.06 %, with an outage a week, so that of the
+targets some burn now and then, and 99.99 % all the time, about as fast as a tier allows: the hardest to judge. The
+editor must answer within 2 s.
 """
 
 import argparse
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 SCRAPE, STRETCH = timedelta(seconds=30), timedelta(minutes=30)
-FAILING, OUTAGE = 0.0005, 0.2
+FAILING, OUTAGE = 0.0006, 0.2
 TARGETS = ("99", "99.5", "99.9", "99.95", "99.99")
 # The slowest of so many answers counts.
 ROUNDS = 3
