@@ -1,11 +1,12 @@
 """What a window of 30 days costs compared with one of an hour, on a ledger of 30 days in slices of a minute.
 
-FIRELINE_VAR=$(mktemp -d) FIRELINE_SECRET_KEY=bench uv run python -m bench.windows
+uv run python -m bench.windows
 """
 
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,16 +29,18 @@ def median_of(work: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
-    from django.db import connection
+    with tempfile.TemporaryDirectory() as var:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATABASE_URL": f"sqlite:///{var}/windows.sqlite3",
+            "FIRELINE_VAR": var,
+            "FIRELINE_SECRET_KEY": "bench",
+        }
+        django.setup()
+        from django.core.management import call_command
 
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0)
-    try:
+        call_command("migrate", verbosity=0)
         measure()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
     return 0
 
 

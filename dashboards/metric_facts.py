@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from connectors.errors import NotAStore, Refused, StoreError
+from connectors.errors import StoreError
 from connectors.prometheus import Prometheus
 from dashboards.typed import plain
+from slo import catalogue
 from slo.counting import Matcher, selector
 
 # As many names as a list of suggestions can usefully hold.
@@ -73,11 +74,11 @@ def names(client: Prometheus, typed: str, latency: bool) -> tuple[str, ...]:
 
 def facts(client: Prometheus, metric: str, latency: bool, matchers: Sequence[Matcher], now: datetime) -> Facts:
     """Raises `StoreError`."""
-    native = is_native(client, metric, now)
+    native = catalogue.is_native(client, metric, (), now - RECENT, now)
     counted = f"{metric}_count" if latency and not native else metric
     seen = f"last_over_time({selector(counted)}[{RECENT // timedelta(seconds=1)}s])"
     series = _number(client, f"count({seen})", now)
-    boundaries = buckets(client, metric, now)
+    boundaries = catalogue.boundaries(client, metric, (), now - RECENT, now)
     if not series:
         return Facts(metric, boundaries=boundaries, native=native)
     return Facts(
@@ -99,38 +100,8 @@ def _has_exemplars(client: Prometheus, metric: str, latency: bool, now: datetime
     return bool(client.exemplars(selector(observed), now - RECENT, now))
 
 
-def buckets(client: Prometheus, metric: str, now: datetime) -> tuple[Decimal, ...]:
-    """The bucket boundaries of a classic histogram, without +Inf; empty when it is none. Raises `StoreError`."""
-    edges = client.label_values("le", [selector(f"{metric}_bucket")], now - RECENT, now)
-    return tuple(sorted({edge for text in edges if (edge := _edge(text)) is not None}))
-
-
-def is_native(client: Prometheus, metric: str, now: datetime) -> bool:
-    """Whether the metric itself has native histograms; not, where the store does not know them."""
-    if not metric:
-        return False
-    try:
-        return bool(_number(client, f"count(histogram_count({selector(metric)}))", now))
-    except (Refused, NotAStore):
-        return False
-
-
-def nearest(edges: Sequence[Decimal], limit: Decimal) -> tuple[Decimal, ...]:
-    """The last boundary below a limit, and the first above it."""
-    below, above = [edge for edge in edges if edge < limit], [edge for edge in edges if edge > limit]
-    return (*below[-1:], *above[:1])
-
-
 def _rate(chosen: str, native: bool) -> str:
     return f"sum(histogram_count(rate({chosen}[5m])))" if native else f"sum(rate({chosen}[5m]))"
-
-
-def _edge(text: str) -> Decimal | None:
-    try:
-        edge = Decimal(text)
-    except InvalidOperation:
-        return None
-    return edge.normalize() if edge.is_finite() and edge > 0 else None
 
 
 def _number(client: Prometheus, query: str, now: datetime) -> float | None:

@@ -26,7 +26,7 @@ from dashboards.objective_trial import Trial
 from dashboards.templatetags.fireline import duration
 from dashboards.templatetags.objectives import rule_in_words
 from dashboards.typed import Unreadable, plain
-from slo import groups, recordings
+from slo import catalogue, groups, recordings
 from slo.counting import WINDOW, Sli, promql, selector
 from slo.episodes import Compared, Episode
 from slo.models import Flow, Objective
@@ -197,8 +197,9 @@ def _objections(draft: Draft, client: Prometheus, now: datetime) -> tuple[dict[s
             client.instant(query, now)
         except Refused as error:
             found[field] = str(error)
-    if draft.definition.sli.kind == "latency" and not found:
-        found |= _no_such_bucket(draft.definition.sli, client, now)
+    start = now - metric_facts.RECENT
+    if not found and (wrong := catalogue.wrong_threshold(draft.definition.sli, client, start, now)):
+        found["threshold"] = wrong
     return found, ""
 
 
@@ -211,16 +212,6 @@ def _queries(sli: Sli) -> Mapping[str, str]:
     own = {"total_expression": sli.total_expression, "bad_expression": sli.bad_expression}
     milliseconds = settings.SLICE // timedelta(milliseconds=1)
     return {field: expression.replace(WINDOW, f"{milliseconds}ms") for field, expression in own.items()}
-
-
-def _no_such_bucket(sli: Sli, client: Prometheus, now: datetime) -> dict[str, str]:
-    """Without its bucket nothing would be good: every request would count as bad."""
-    edges = metric_facts.buckets(client, sli.metric, now)
-    if sli.threshold is None or not edges or sli.threshold in edges or metric_facts.is_native(client, sli.metric, now):
-        return {}
-    near = metric_facts.nearest(edges, sli.threshold)
-    nearest = f"The nearest {'ends' if len(near) == 1 else 'end'} at {' s and '.join(plain(edge) for edge in near)} s."
-    return {"threshold": f"No bucket of {sli.metric} ends at {plain(sli.threshold)} s. {nearest}"}
 
 
 # -- Suggestions
@@ -258,7 +249,7 @@ def suggestions(data: QueryDict, now: datetime) -> dict[str, Any]:
 
 def _nearest(found: Suggestions, threshold: Decimal | None) -> list[str]:
     edges = found.facts.boundaries if found.facts and threshold else ()
-    return [plain(edge) for edge in metric_facts.nearest(edges, threshold or Decimal(0))]
+    return [plain(edge) for edge in catalogue.nearest(edges, threshold or Decimal(0))]
 
 
 def _limit(text: str) -> Decimal | None:

@@ -1,6 +1,6 @@
 """A draft tried out on what was recorded for it: its budget, its alerts, and how these differ from what is saved."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -139,13 +139,15 @@ def trial(draft: Draft, flow: Flow, objective: Objective | None, recorded: Recor
     start, end = max(first.start, recorded.question.start), first.end
     excluded = maintenance.intervals(objective or Objective(flow=flow), start, end)
     ranked = _ranked(definition, tapes, excluded, end)
+    # Made once, for the draft, for what is saved and for the picture: of a month of minutes it takes a while.
+    histories = {one.group: tapes[one.group].history(excluded) for one in ranked[:MOST_REPLAYED]}
     found = [
-        outcome.outcome(definition, one.group, tapes[one.group], excluded, (start, end))
-        for one in ranked[:MOST_REPLAYED]
+        outcome.outcome(definition, group, tapes[group], excluded, (start, end), history)
+        for group, history in histories.items()
     ]
-    worst, history = found[0], found[0].history
+    worst, history = found[0], histories[found[0].group]
     fired = [episode for one in found for episode in episodes.episodes(one.events, one.group)]
-    saved = _saved(draft, objective, found, (start, end)) if objective else None
+    saved = _saved(draft, objective, found, histories, (start, end)) if objective else None
     pairs, gone = episodes.compared(fired, saved.episodes) if saved else ([Compared(one, None) for one in fired], [])
     # What was not read yet is not unmeasured.
     window = history.between(max(definition.window.start(end), start), end)
@@ -192,13 +194,21 @@ def _left(definition: Definition, group: Group, tape: Tape, excluded: Sequence[I
 
 
 # -- Beside what is saved
-def _saved(draft: Draft, objective: Objective, found: Sequence[Outcome], stretch: Interval) -> Saved | None:
+def _saved(
+    draft: Draft,
+    objective: Objective,
+    found: Sequence[Outcome],
+    histories: Mapping[Group, History],
+    stretch: Interval,
+) -> Saved | None:
     """What the saved rules make of the same slices; of what was measured, where the draft counts something else."""
     saved = definition_of(objective)
     if not differences(draft, objective):
         return None
     if objective.source_id == draft.source.pk and not restarts(saved, draft.definition):
-        done = [outcome.outcome(saved, one.group, one.tape, one.excluded, stretch) for one in found]
+        done = [
+            outcome.outcome(saved, one.group, one.tape, one.excluded, stretch, histories[one.group]) for one in found
+        ]
         events = [episode for one in done for episode in episodes.episodes(one.events, one.group)]
         return Saved(done[0].remaining, events)
     return _measured(saved, objective, [one.group for one in found], stretch)

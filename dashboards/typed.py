@@ -6,9 +6,12 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from slo.tiers import SHARE_PLACES
+
 LONGEST_WINDOW = timedelta(days=366)
 _TARGET_PLACES = 9
-_SHARE_PLACES = 4
+# Of a percentage, as many as are kept.
+_SHARE_PLACES = SHARE_PLACES - 2
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]+)\s*")
 _UNITS = {

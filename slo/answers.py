@@ -56,6 +56,8 @@ def _slice(sli: Sli, start: datetime, end: datetime, total: float | None, marked
 
 def nothing_counted(sli: Sli) -> str:
     """Why there is no total."""
+    if sli.by_time:
+        return "The expression answered nothing."
     if sli.by_expression:
         return "The expression for all events answered nothing."
     return f"No series matches {total_choice(sli).selector}."

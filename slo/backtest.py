@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from slo import reading, verdicts
+from django.conf import settings
+
+from slo import answers, groups, reading, verdicts
 from slo.chunks import Chunk
 from slo.definition import Definition
 from slo.groups import Group
@@ -27,6 +29,16 @@ class Backtest:
     start: datetime
     end: datetime
     groups: tuple[Outcome, ...]
+    # A sentence when there were more groups than are kept.
+    overflow: str = ""
+
+    @property
+    def unmeasured(self) -> str:
+        """Why nothing at all was measured; empty if anything was."""
+        if any(one.totals.measured or one.totals.excluded for one in self.groups):
+            return ""
+        reasons = (one.tape.reason for one in self.groups if one.tape.reason)
+        return next(reasons, answers.nothing_counted(self.definition.sli))
 
 
 def backtest(
@@ -41,13 +53,16 @@ def backtest(
     """Count `start` to `end` in slices, and replay all rules over them.
 
     The store is asked chunk by chunk, and after each one `progress` is told how many of how many were done. What is
-    held grows with slices times groups, 24 bytes each. Raises `StoreError`, and `ValueError` for an SLI that cannot be
-    counted or a stretch shorter than a slice.
+    held grows with slices times groups, 24 bytes each; no more groups are kept than in a ledger. Raises `StoreError`,
+    and `ValueError` for an SLI that cannot be counted or a stretch shorter than a slice.
     """
     tapes: Tapes = {}
+    left_out = set[Group]()
     due = chunks(definition, start, end, slice)
     for done, chunk in enumerate(due, 1):
-        collect(tapes, definition, ask(store, definition, chunk), chunk)
+        answer = ask(store, definition, chunk)
+        left_out.update(groups.without_room(answer, tapes, settings.MOST_GROUPS - len(tapes)))
+        collect(tapes, definition, {group: answer[group] for group in answer.keys() - left_out}, chunk)
         if progress:
             progress(done, len(due))
     return Backtest(
@@ -57,6 +72,7 @@ def backtest(
         tuple(
             outcome(definition, group, tape, excluded, (start, due[-1].end)) for group, tape in sorted(tapes.items())
         ),
+        groups.overflow(len(tapes) + len(left_out), settings.MOST_GROUPS),
     )
 
 
@@ -97,6 +113,6 @@ def collect(tapes: Tapes, definition: Definition, answer: Mapping[Group, Sequenc
     """
     known = tapes.keys() | ({()} if not definition.sli.group_by else set())
     for group in known - answer.keys():
-        tapes.setdefault(group, Tape(chunk.start)).pad(chunk.end, chunk.length, "No series of it was found")
+        tapes.setdefault(group, Tape(chunk.start)).pad(chunk.end, chunk.length, "No series of it was found.")
     for group, slices in answer.items():
         tapes.setdefault(group, Tape(chunk.start)).extend(slices)

@@ -12,7 +12,7 @@ from slo import groups
 from slo.groups import Group
 from slo.models import Ledger, Objective, Slice
 from slo.periods import Interval
-from slo.slices import Measured
+from slo.slices import Measured, sound
 
 ABSENT = "No series of this group was there."
 _BATCH = 500
@@ -95,7 +95,7 @@ def prepend(batch: Batch) -> bool:
     until = Objective.objects.values_list("measured_until", flat=True).get(pk=objective.pk)
     for book in Ledger.objects.bulk_create(_new_books([batch], {objective.pk: books}, begins=until)):
         books[book.group] = book
-    touched = [(books[groups.text(group)], slices) for group, slices in batch.slices.items()]
+    touched = [(books[groups.text(group)], [*map(sound, slices)]) for group, slices in batch.slices.items()]
     rows = [row for book, slices in touched for row in _before(book, slices)]
     Slice.objects.bulk_create(rows, batch_size=_BATCH)
     fields = ["begins", "base_bad", "base_total", "base_measured", "thinned_until"]
@@ -146,7 +146,7 @@ def _write(batches: Sequence[Batch]) -> None:
         standing[book.objective_id][book.group] = _Sums(book.pk)
     rows = list[Slice]()
     for batch in batches:
-        measured = {groups.text(group): slices for group, slices in batch.slices.items()}
+        measured = {groups.text(group): [*map(sound, slices)] for group, slices in batch.slices.items()}
         for text, sums in standing[batch.objective.pk].items():
             rows += _rows(sums, measured.get(text) or _unmeasured(batch.edges, ABSENT))
     Slice.objects.bulk_create(rows, batch_size=_BATCH)

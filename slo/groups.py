@@ -1,7 +1,9 @@
 """A group of an objective: one set of values of the labels that it is split by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from hashlib import blake2b
+
+from slo.slices import Measured
 
 # Pairs of label and value in the order of the labels; empty without grouping.
 type Group = tuple[tuple[str, str], ...]
@@ -36,6 +38,26 @@ def text(group: Group) -> str:
 
 def labels(group: Group) -> dict[str, str]:
     return dict(group)
+
+
+def without_room(answer: Mapping[Group, Sequence[Measured]], known: Container[Group], room: int) -> list[Group]:
+    """The groups of an answer that are left out, when there is room for so many besides those that are `known`.
+
+    Of the new ones those with the most events are kept.
+    """
+    new = [group for group in answer if group not in known]
+    new.sort(key=lambda group: -sum(one.total or 0 for one in answer[group]))
+    return new[max(0, room) :]
+
+
+def overflow(count: int, most: int) -> str:
+    """That of so many groups only `most` are measured; empty for no more than these."""
+    if count <= most:
+        return ""
+    return (
+        f"It has {count} groups, but only {most} are measured: those that came first, then those with the most "
+        "events. Group by labels with fewer values, or choose fewer series."
+    )
 
 
 def _escaped(value: str) -> str:

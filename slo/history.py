@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from slo import periods
 from slo.columns import Columns
 from slo.periods import Interval
-from slo.slices import Measured
+from slo.slices import Measured, sound
 from slo.windows import ZERO, Mark, Totals, difference, last_before
 
 _AT = attrgetter("at")
@@ -84,7 +84,7 @@ def running(slices: Iterable[Measured]) -> list[Mark]:
     """A mark at the start of the first slice and one at the end of each, with totals that run from zero."""
     marks: list[Mark] = []
     bad, total, measured = 0.0, 0.0, ZERO
-    for one in slices:
+    for one in map(sound, slices):
         if not marks:
             marks.append(Mark(one.start, bad, total, measured))
         if one.total is not None:

@@ -190,22 +190,15 @@ def _kept(objective: Objective, answer: Read) -> Mapping[Group, Sequence[Measure
 def _bounded(objective: Objective, answer: dict[Group, list[Measured]]) -> dict[Group, list[Measured]]:
     """Groups that have a ledger stay; of new ones those with the most events, as many as there is room for."""
     kept = Ledger.objects.filter(objective=objective, generation=objective.generation).values_list("group", flat=True)
-    known = set(kept)
-    new = [group for group in answer if groups.text(group) not in known]
-    room = max(0, settings.MOST_GROUPS - len(known))
-    new.sort(key=lambda group: -sum(one.total or 0 for one in answer[group]))
-    _say_overflow(objective, len(known) + len(new))
-    return {group: slices for group, slices in answer.items() if group not in new[room:]}
+    texts = set(kept)
+    known = {group for group in answer if groups.text(group) in texts}
+    left_out = set(groups.without_room(answer, known, settings.MOST_GROUPS - len(texts)))
+    _say_overflow(objective, len(texts) + len(answer) - len(known))
+    return {group: slices for group, slices in answer.items() if group not in left_out}
 
 
 def _say_overflow(objective: Objective, count: int) -> None:
-    most = settings.MOST_GROUPS
-    sentence = (
-        f"It has {count} groups, but only {most} are measured: those that came first, then those with the most "
-        "events. Group by labels with fewer values, or choose fewer series."
-        if count > most
-        else ""
-    )
+    sentence = groups.overflow(count, settings.MOST_GROUPS)
     if objective.overflow != sentence:
         objective.overflow = sentence
         Objective.objects.filter(pk=objective.pk, generation=objective.generation).update(overflow=sentence)

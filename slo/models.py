@@ -207,7 +207,7 @@ class AlertRule(models.Model):
     long = models.DurationField(default=timedelta(0))
     short = models.DurationField(default=timedelta(0))
     # The share of the whole budget that is gone when it fires, 0…1.
-    budget_share = models.DecimalField(max_digits=7, decimal_places=6, default=Decimal(0))
+    budget_share = models.DecimalField(max_digits=13, decimal_places=12, default=Decimal(0))
     # A rule that was taken off keeps its alerts' history.
     archived_at = models.DateTimeField(null=True, blank=True)
 

@@ -20,18 +20,13 @@ class Outcome:
 
     group: Group
     tape: Tape
-    # As it was declared; see `history`.
+    # As it was declared.
     excluded: tuple[Interval, ...]
     # Everything that counts from start to end.
     totals: Totals
     # The share of the budget that is left in the objective's window at the end; `None` where nothing was measured.
     remaining: float | None
     events: tuple[Event, ...]
-
-    @property
-    def history(self) -> History:
-        """Made anew each time: of hundreds of groups it would be far more to keep than the tape."""
-        return self.tape.history(self.excluded)
 
     @property
     def unmeasured(self) -> timedelta:
@@ -44,10 +39,15 @@ def outcome(
     tape: Tape,
     excluded: Iterable[Interval] = (),
     stretch: Interval | None = None,
+    history: History | None = None,
 ) -> Outcome:
-    """Counts, budget and alerts of one group over a stretch; over all of its slices if not told."""
+    """Counts, budget and alerts of one group over a stretch; over all of its slices if not told.
+
+    `history` is the tape's with `excluded`, for who has it at hand. It is not kept: of hundreds of groups it would be
+    far more than the tapes.
+    """
     excluded = tuple(excluded)
-    history = tape.history(excluded)
+    history = history or tape.history(excluded)
     start, end = stretch or (tape.start, tape.end)
     window = history.between(definition.window.start(end), end)
     return Outcome(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from slo import periods
 from slo.columns import Flags, Times, Windows, microseconds, times
-from slo.confidence import lower_bound
+from slo.confidence import may_reach
 from slo.definition import BudgetAlert, Definition, NoDataAlert
 from slo.history import History
 from slo.judgement import Rule, judge, look
@@ -33,8 +33,6 @@ class Candidates:
     rises: Positions
     # Where a rule in this state, firing since before this position, resolves.
     resolution: Callable[[int, AlertState], Met | None]
-    # Cheaper than judging; may let through what is not.
-    plausible: Callable[[int], bool] | None = None
 
 
 # Relative to a threshold; the floats of one comparison differ by far less.
@@ -89,7 +87,7 @@ class Screen:
         enough = long.bad >= policy.min_bad - self._columns.noise
         rises = np.flatnonzero(~unknown & (long_burns | long_close) & short_burns & enough)
         calm = ~unknown & ~short_burns
-        return Candidates(rises, self._after_calm(tier, calm), self._certain(long, limit))
+        return Candidates(self._certain(rises, long, limit), self._after_calm(tier, calm))
 
     def _budget(self, rule: BudgetAlert) -> Candidates:
         policy = self._definition.policy
@@ -114,9 +112,7 @@ class Screen:
     def _rise(self, rule: Rule, candidates: Candidates, after: int, state: AlertState) -> Met | None:
         first = np.searchsorted(candidates.rises, after, side="right")
         for position in map(int, candidates.rises[first:]):
-            if (candidates.plausible is None or candidates.plausible(position)) and self._judge(
-                rule, state, position
-            ).state == "firing":
+            if self._judge(rule, state, position).state == "firing":
                 return position, state
         return None
 
@@ -145,19 +141,12 @@ class Screen:
 
         return resolution
 
-    def _certain(self, long: Windows, limit: float) -> Callable[[int], bool] | None:
-        """Whether the policy's confidence lets a window fire; the same counts come again and again."""
-        confidence, known = self._definition.policy.confidence, dict[tuple[float, float], bool]()
-        if confidence is None or self._columns.noise:
-            return None
-
-        def certain(position: int) -> bool:
-            counts = float(long.bad[position]), float(long.total[position])
-            if counts not in known:
-                known[counts] = lower_bound(*counts, confidence) >= limit * (1 - _CLOSE)
-            return known[counts]
-
-        return certain
+    def _certain(self, rises: Positions, long: Windows, limit: float) -> Positions:
+        """Those of `rises` whose long window the policy's confidence may let fire."""
+        confidence = self._definition.policy.confidence
+        if confidence is None or self._columns.noise or not 0 < limit < 1:
+            return rises
+        return rises[may_reach(long.bad[rises], long.total[rises], limit * (1 - _CLOSE), confidence)]
 
     # -- Windows
     def _window(self, length: timedelta) -> Windows:

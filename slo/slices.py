@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,13 @@ class Measured:
     bad: float | None
     total: float | None
     reason: str = ""
+
+
+NO_NUMBERS = "Its counts are no numbers."
+
+
+def sound(one: Measured) -> Measured:
+    """The slice, as unmeasured where a count is NaN or infinite: in running totals either would stay for good."""
+    if all(count is None or isfinite(count) for count in (one.bad, one.total)):
+        return one
+    return Measured(one.start, one.end, None, None, NO_NUMBERS)

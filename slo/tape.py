@@ -9,7 +9,7 @@ from math import isnan, nan
 
 from slo.history import History, snapped
 from slo.periods import Interval
-from slo.slices import Measured
+from slo.slices import Measured, sound
 from slo.windows import ZERO, Mark
 
 
@@ -43,7 +43,7 @@ class Tape:
     def extend(self, slices: Iterable[Measured]) -> None:
         """Append slices. Raises `ValueError` for one that does not follow the last."""
         until = self.end
-        for one in slices:
+        for one in map(sound, slices):
             if one.start != until:
                 raise ValueError(f"The slice that starts at {one.start:%F %T} does not follow {until:%F %T}.")
             until = one.end

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
 from typing import Literal
 
 from slo import wording
@@ -13,6 +13,10 @@ type Severity = Literal["page", "ticket"]
 # Below this, a window holds too few scrapes to say anything.
 SHORTEST = timedelta(minutes=5)
 SHORT_PER_LONG = 12
+# What is kept of a share of the budget.
+SHARE_PLACES = 12
+# Of a factor: fewer digits than shares have, so that 14 over 28 days, a share of 0.02083…, is 14 again.
+_FACTOR = Context(prec=8, rounding=ROUND_HALF_EVEN)
 # Lengths that people can remember; windows that must shrink or grow take one of these.
 _ROUND = (
     *(timedelta(minutes=count) for count in (5, 10, 15, 20, 30, 45)),
@@ -32,7 +36,13 @@ class Tier:
 
     def factor(self, window: timedelta) -> Decimal:
         """The burn rate above which it fires, for an objective over `window`; 1 spends the budget exactly."""
-        return self.budget_share * _quotient(window, self.long)
+        return _FACTOR.plus(self.budget_share * _quotient(window, self.long))
+
+
+def share_of(factor: Decimal, long: timedelta, window: timedelta) -> Decimal:
+    """The share of the budget that burns within `long` at a burn rate of `factor`; `Tier.factor` gives that back."""
+    share = factor / _quotient(window, long)
+    return share.quantize(Decimal(1).scaleb(-SHARE_PLACES), ROUND_HALF_EVEN).normalize()
 
 
 # Site Reliability Workbook, chapter 5, table 5-8: burn rates 14.4, 6, 3 and 1 over 30 days.

@@ -38,6 +38,17 @@ def counts(definition: Definition, window: timedelta) -> tuple[str, str] | None:
     return _events(definition.sli, window)
 
 
+def native(sli: Sli) -> Sli:
+    """A latency counted by native histograms, as `histogram_fraction` interpolates them; any other as it is."""
+    if sli.kind != "latency" or sli.by_expression:
+        return sli
+    counted = f"increase({selector(sli.metric, sli.matchers)}[{WINDOW}])"
+    total = f"histogram_count({counted})"
+    # Of nothing observed the fraction is NaN, which compares with nothing.
+    good = f"histogram_fraction(-Inf, {_limit(sli).normalize():f}, {counted}) * {total} >= 0"
+    return Sli("events", bad_expression=good, total_expression=total, marks="good", group_by=sli.group_by)
+
+
 def _events(sli: Sli, window: timedelta) -> tuple[str, str]:
     marked, total = _marked(sli, window)
     # Until the first of them, marked events have no series: there were none.

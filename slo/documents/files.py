@@ -7,6 +7,8 @@ from pathlib import Path
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STANDARD_INPUT = "-"
+# What the commands exit with when a file or an argument makes no sense, as for arguments that nobody knows.
+BAD_INPUT = 2
 
 
 def add_argument(parser: ArgumentParser) -> None:
@@ -26,10 +28,17 @@ def texts(names: Iterable[str]) -> dict[str, str]:
     found = dict[str, str]()
     for name in names:
         if name == STANDARD_INPUT:
-            found["standard input"] = sys.stdin.read()
+            found["standard input"] = _typed()
         else:
             found |= {str(path): _text(path) for path in _files(Path(name))}
     return found
+
+
+def _typed() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ValueError("Standard input is no text in UTF-8.") from error
 
 
 def _files(path: Path) -> list[Path]:

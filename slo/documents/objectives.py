@@ -15,6 +15,7 @@ AVERAGED = (
     "RatioTimeslices averages ratios, so that a quiet bad hour weighs like a busy good one. "
     "Fireline counts the events instead, as with Occurrences."
 )
+JOINED = "A label has one value in Fireline, so the list was joined to {!r}, and is exported as that."
 _OF_PARTS = ("indicator", "indicatorRef", "compositeWeight")
 
 
@@ -63,12 +64,16 @@ def budgeting(method: Value, objective: Value, losses: list[str]) -> Budgeting:
     raise method.error("Write Occurrences or Timeslices.")
 
 
-def labels(value: Value) -> dict[str, str]:
-    """Each label's value; OpenSLO also allows lists, whose values are joined."""
-    return {
-        name: label.text("") if label.is_text or not label else ", ".join(one.text() for one in label.items())
-        for name, label in value.pairs().items()
-    }
+def labels(value: Value, losses: list[str]) -> dict[str, str]:
+    """Each label's value; OpenSLO also allows lists, whose values are joined, which is pointed out."""
+    found = dict[str, str]()
+    for name, label in value.pairs().items():
+        if label.is_text or not label:
+            found[name] = label.text("")
+        else:
+            found[name] = ", ".join(one.text() for one in label.items())
+            losses.append(f"{label.place}: {JOINED.format(found[name])}")
+    return found
 
 
 def _time_slices(objective: Value) -> Budgeting:

@@ -84,7 +84,7 @@ class Reader:
             no_data=annotations.no_data(silence) if silence else alerting.no_data,
             flow=self._flow(spec["service"]),
             description=spec["description"].text(""),
-            labels=objectives.labels(slo["metadata.labels"]),
+            labels=objectives.labels(slo["metadata.labels"], losses),
         )
 
     def _alerting(self, spec: Value, notes: dict[str, Value], window: timedelta) -> Alerting | None:

@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from slo.definition import USUAL_NO_DATA, NoDataAlert
 from slo.documents import annotations, durations
 from slo.documents.library import Library
 from slo.documents.tree import Value
-from slo.tiers import SHORT_PER_LONG, Severity, Tier
+from slo.tiers import SHORT_PER_LONG, Severity, Tier, share_of
 
 PAGES = ("page", "pager", "critical", "high", "urgent", "error", "sev1", "p1")
 TICKETS = ("ticket", "warning", "warn", "medium", "low", "info", "sev2", "sev3", "p2", "p3")
-# What the database keeps of a share of the budget.
-STEP = Decimal("0.000001")
 
 
 @dataclass(slots=True)
@@ -100,9 +98,7 @@ def _assumed(condition: Value, short: timedelta) -> Iterator[str]:
 def _share(condition: Value, notes: dict[str, Value], long: timedelta, window: timedelta) -> Decimal:
     if annotations.SHARE in notes:
         return notes[annotations.SHARE].read(annotations.share)
-    factor, seconds = condition["threshold"].number(), timedelta(seconds=1)
-    share = factor * Decimal(str(long / seconds)) / Decimal(str(window / seconds))
-    return share.quantize(STEP, ROUND_HALF_EVEN).normalize()
+    return share_of(condition["threshold"].number(), long, window)
 
 
 def _severity(value: Value) -> Severity:

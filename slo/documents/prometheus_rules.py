@@ -5,7 +5,7 @@ What differs from Fireline's own measuring is listed with them: rules extrapolat
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,11 @@ DIFFERENCES = (
     "These rules fire on burn rates alone. Fireline itself also asks for confidence and a number of bad events, counts "
     "each increment instead of extrapolating, leaves maintenance out, and lets a page silence its tickets."
 )
+CLASSIC = (
+    "{title}: the rules read {metric}_bucket and {metric}_count. Where {metric} is a native histogram there are none "
+    "of these, and the rules find nothing: write them with --native-histograms."
+)
+INTERPOLATED = "{title}: the rules read {metric} as a native histogram, which needs Prometheus 2.40 or later."
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -39,8 +44,11 @@ class Rules:
     losses: list[str] = field(default_factory=list)
 
 
-def write(definitions: Sequence[Definition]) -> Rules:
-    """A rule file for Prometheus. Raises `ValueError` for an SLI that lacks a part, and for two of one name."""
+def write(definitions: Sequence[Definition], native: bool = False) -> Rules:
+    """A rule file for Prometheus. With `native`, latencies are counted by native histograms.
+
+    Raises `ValueError` for an SLI that lacks a part, and for two of one name.
+    """
     losses = [DIFFERENCES] if definitions else []
     groups, known = list[dict[str, Any]](), set[str]()
     for definition in definitions:
@@ -48,12 +56,16 @@ def write(definitions: Sequence[Definition]) -> Rules:
         if ids["sloth_id"] in known:
             raise ValueError(f"Two objectives have the id {ids['sloth_id']}. Give them names that tell them apart.")
         known.add(ids["sloth_id"])
+        losses += _losses(definition, native)
+        if native:
+            definition = replace(definition, sli=error_ratios.native(definition.sli))
         groups += _groups(definition, ids)
-        losses += _losses(definition)
     return Rules(yaml_text.dump([{"groups": groups}]), losses)
 
 
-def _losses(definition: Definition) -> Iterable[str]:
+def _losses(definition: Definition, native: bool) -> Iterable[str]:
+    if definition.sli.kind == "latency" and not definition.sli.by_expression:
+        yield (INTERPOLATED if native else CLASSIC).format(title=definition.name, metric=definition.sli.metric)
     if definition.window.calendar:
         yield ROLLING.format(title=definition.name, window=wording.duration(definition.window.length))
     for name in definition.labels:

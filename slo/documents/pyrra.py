@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from slo.counting import Sli, selector
 from slo.definition import USUAL_NO_DATA, Definition, NoDataAlert
@@ -12,7 +12,7 @@ from slo.documents.carried import Carried, Entry, Service
 from slo.documents.selectors import Selector
 from slo.documents.tree import DocumentError, Unreadable, Value
 from slo.periods import Window
-from slo.tiers import Severity, Tier
+from slo.tiers import Severity, Tier, share_of
 
 VERSION = "pyrra.dev/v1alpha1"
 KIND = "ServiceLevelObjective"
@@ -24,7 +24,6 @@ _ALERTS: tuple[tuple[Severity, Decimal, Decimal, int], ...] = (
     ("ticket", Decimal(96), Decimal(6), 1),
 )
 _NOMINAL = timedelta(days=28)
-_STEP = Decimal("0.000001")
 MINUTE = timedelta(minutes=1)
 DELAYS = (
     "Pyrra's alerts wait some minutes before they fire. Fireline asks for confidence instead, and has no such delay."
@@ -154,8 +153,7 @@ def _tier(window: timedelta, severity: Severity, long: Decimal, short: Decimal, 
     lengths = [
         max(MINUTE, _rounded(float(hours) * timedelta(hours=1) * (window / _NOMINAL))) for hours in (long, short)
     ]
-    share = factor * Decimal(lengths[0] // MINUTE) / (Decimal(str(window / MINUTE)))
-    return Tier(severity, lengths[0], lengths[1], share.quantize(_STEP, ROUND_HALF_EVEN).normalize())
+    return Tier(severity, lengths[0], lengths[1], share_of(Decimal(factor), lengths[0], window))
 
 
 def _rounded(length: timedelta) -> timedelta:

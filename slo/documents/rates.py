@@ -4,6 +4,7 @@ import re
 
 from slo.counting import WINDOW, Marks, Sli
 from slo.documents import indicators, selectors
+from slo.documents.selectors import Selector
 
 EXPRESSION = (
     "The queries are more than sums of counters, so that they are counted as expressions, as they answer for each "
@@ -25,6 +26,9 @@ def counted(marked: str, total: str, marks: Marks) -> tuple[Sli, list[str]]:
     chosen, all_events = (selectors.rated(query, _PLACEHOLDER) for query in (marked, total))
     if chosen is not None and all_events is not None:
         return indicators.exact(chosen, all_events, marks), []
+    rest = _rest(marked, all_events)
+    if rest is not None and all_events is not None:
+        return indicators.exact(rest, all_events, "good" if marks == "bad" else "bad"), []
     queries = [_PLACEHOLDER.sub(WINDOW, query) for query in (marked, total)]
     notes = [EXPRESSION]
     if any(_RATE.search(query) for query in queries):
@@ -33,6 +37,15 @@ def counted(marked: str, total: str, marks: Marks) -> tuple[Sli, list[str]]:
         else:
             notes.append(PER_SECOND)
     return indicators.by_expression(queries[0], queries[1], marks), notes
+
+
+def _rest(marked: str, all_events: Selector | None) -> Selector | None:
+    """What is not marked, where the marked events are all but those: a latency's count without a bucket, say."""
+    sides = selectors.difference(marked)
+    if sides is None:
+        return None
+    whole, rest = (selectors.rated(side, _PLACEHOLDER) for side in sides)
+    return rest if whole == all_events else None
 
 
 def windowed(query: str) -> str:

@@ -1,6 +1,7 @@
 """PromQL that only chooses series, `metric{label="value"}`, as metric and matchers. Anything else is an expression."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slo.counting import Matcher, Operator
@@ -15,6 +16,7 @@ _NUMBERS = ("inf", "nan")
 _SUM = re.compile(
     r"\s*sum\s*\(\s*(?:rate|increase)\s*\(\s*(?P<selector>.*?)\s*\[\s*(?P<range>[^\[\]]*?)\s*\]\s*\)\s*\)\s*", re.DOTALL
 )
+_STRUCTURE = re.compile(rf"{_STRING}|\#[^\n]*|(?P<open>[(\[{{])|(?P<close>[)\]}}])|(?P<minus>-)")
 _PLAIN_SUM = re.compile(r"\s*sum\s*\((?P<selector>.*)\)\s*", re.DOTALL)
 
 
@@ -50,6 +52,22 @@ def rated(query: str, window: re.Pattern[str]) -> Selector | None:
     """The counters of `sum(rate(…[window]))` or `sum(increase(…[window]))`; `None` for anything else."""
     found = _SUM.fullmatch(_unwrapped(query))
     return parse(found["selector"]) if found and window.fullmatch(found["range"]) else None
+
+
+def difference(query: str) -> tuple[str, str] | None:
+    """The two sides of a query that is one subtraction, `a - b`; `None` for anything else."""
+    text = _unwrapped(query)
+    signs = [found.start() for found, depth in _structure(text) if found["minus"] and not depth]
+    return (text[: signs[0]], text[signs[0] + 1 :]) if len(signs) == 1 else None
+
+
+def _structure(query: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Brackets and minus signs outside of texts and comments, with how many brackets are open after each."""
+    depth = 0
+    for found in _STRUCTURE.finditer(query):
+        depth += bool(found["open"]) - bool(found["close"])
+        if found.lastgroup:
+            yield found, depth
 
 
 def _tokens(query: str) -> list[tuple[str, str]] | None:
@@ -125,6 +143,11 @@ def _unescaped(found: re.Match[str]) -> str:
 def _unwrapped(query: str) -> str:
     """Without brackets around all of it."""
     text = query.strip()
-    while text.startswith("(") and text.endswith(")"):
+    while text.startswith("(") and _closing(text) == len(text) - 1:
         text = text[1:-1].strip()
     return text
+
+
+def _closing(text: str) -> int | None:
+    """Where the bracket that it begins with is closed."""
+    return next((found.start() for found, depth in _structure(text) if found["close"] and not depth), None)

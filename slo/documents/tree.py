@@ -157,18 +157,26 @@ class Value:
 
 def documents(text: str, file: str = "") -> list[Value]:
     """The documents of a YAML file. Raises `Unreadable` for text that is no YAML."""
-    loader = yaml.SafeLoader(text)
-    found = list[Value]()
+    try:
+        return [one for one in _loaded(text, file) if one]
+    except yaml.YAMLError as error:
+        raise Unreadable([_yaml_problem(error, file)]) from None
+    except RecursionError:
+        where = f"{file}: " if file else ""
+        raise Unreadable([f"{where}This is nested too deeply to be read."]) from None
+
+
+def _loaded(text: str, file: str) -> Iterator[Value]:
+    # Reads ahead, and may refuse what it finds: hence here, and not before.
+    loader, number = yaml.SafeLoader(text), 0
     try:
         while loader.check_node():
             if node := loader.get_node():
-                found.append(Value(node, "", Document(file, len(found) + 1)))
+                number += 1
                 _flatten(loader, node, file)
-    except yaml.YAMLError as error:
-        raise Unreadable([_yaml_problem(error, file)]) from None
+                yield Value(node, "", Document(file, number))
     finally:
         loader.dispose()
-    return [one for one in found if one]
 
 
 def _flatten(loader: yaml.SafeLoader, root: Node, file: str) -> None:

@@ -145,7 +145,8 @@ def _ratio_queries(sli: Sli) -> tuple[str, str]:
     if sli.by_expression:
         return sli.bad_expression, sli.total_expression
     if sli.kind == "latency":
-        edge = Matcher("le", "=", f"{sli.threshold or 0:f}")
+        # As the database answers it, it ends in zeros.
+        edge = Matcher("le", "=", f"{Decimal(sli.threshold or 0).normalize():f}")
         return selector(f"{sli.metric}_bucket", (*sli.matchers, edge)), selector(f"{sli.metric}_count", sli.matchers)
     if sli.bad_metric:
         return selector(sli.bad_metric, sli.bad_matchers), selector(sli.metric, sli.matchers)

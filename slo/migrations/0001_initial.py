@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
                 ('severity', models.CharField(choices=[('page', 'Page'), ('ticket', 'Ticket')], max_length=10)),
                 ('long', models.DurationField(default=datetime.timedelta(0))),
                 ('short', models.DurationField(default=datetime.timedelta(0))),
-                ('budget_share', models.DecimalField(decimal_places=6, default=Decimal('0'), max_digits=7)),
+                ('budget_share', models.DecimalField(decimal_places=12, default=Decimal('0'), max_digits=13)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
                 ('objective', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='slo.objective')),
             ],

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from connectors.errors import Refused
 from connectors.prometheus import Prometheus
@@ -26,7 +27,7 @@ from slo.periods import Window
 from slo.slices import Measured
 from slo.tiers import Tier
 from tests import servers
-from tests.slo.scrapes import START, Target, labels, openmetrics, samples
+from tests.slo.scrapes import START, Sample, Target, labels, openmetrics, samples
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -78,10 +79,22 @@ def tenant(name: str, failing: range) -> Target:
     return target
 
 
+def histogram() -> list[Sample]:
+    """A service that answers 3 of 4 requests within 0.25 s, all of them within 1 s."""
+    own, found = labels(instance="a:80", job="shop"), list[Sample]()
+    for scrape in range(SCRAPES + 1):
+        at = (START + scrape * timedelta(seconds=15)).timestamp()
+        for edge, share in (("0.25", 3), ("0.5", 3), ("1.0", 4), ("+Inf", 4)):
+            found.append(("d_seconds_bucket", labels(le=edge, **dict(own)), float(scrape * share), at))
+        found.append(("d_seconds_count", own, float(scrape * 4), at))
+    return found
+
+
 @pytest.fixture(scope="module")
 def history() -> Iterator[str]:
     shop = [tenant("a", FAILING), tenant("b", range(0))]
-    with servers.prometheus_server(openmetrics=openmetrics(samples("requests_total", shop, stale=False))) as server:
+    known = [*samples("requests_total", shop, stale=False), *histogram()]
+    with servers.prometheus_server(openmetrics=openmetrics(known)) as server:
         yield server.url
 
 
@@ -136,6 +149,21 @@ def test_time_slices_are_judged_as_long_as_the_definition_says(history: str) -> 
     assert (found.totals.bad, found.totals.total) == (6, 24)
 
 
+def test_not_more_groups_are_kept_than_in_ledgers(history: str, settings: Settings) -> None:
+    settings.MOST_GROUPS = 3
+    grouped = replace(DEFINITION, sli=replace(DEFINITION.sli, group_by=("tenant", "code")))
+    found = ran(grouped, history)
+    # By their events in the first chunk: the good ones of both tenants, then the bad ones of the one that fails.
+    kept = [dict(one.group) for one in found.groups]
+    assert kept == [{"code": "200", "tenant": "a"}, {"code": "200", "tenant": "b"}, {"code": "500", "tenant": "a"}]
+    assert found.overflow.startswith("It has 4 groups, but only 3 are measured")
+
+
+def test_up_to_the_limit_nothing_is_said_of_groups(history: str) -> None:
+    grouped = replace(DEFINITION, sli=replace(DEFINITION.sli, group_by=("tenant",)))
+    assert ran(grouped, history).overflow == ""
+
+
 def test_an_answer_that_is_refused_ends_it(history: str) -> None:
     nonsense = replace(DEFINITION, sli=Sli("events", bad_expression="sum(", total_expression="sum("))
     with pytest.raises(Refused):
@@ -183,10 +211,10 @@ def test_a_group_that_is_gone_is_unmeasured_from_then_on() -> None:
 
 
 # -- The command -----------------------------------------------------------------------------------------------------
-def command(document: Path, url: str, *more: str, end: str = "2026-03-02T14:00:00Z") -> str:
-    out = StringIO()
-    given = ["-f", str(document), "--source", url, "--start", "2026-03-02T12:00:00Z", "--end", end]
-    call_command("backtest", *given, "--slice", "60s", *more, stdout=out)
+def command(document: Path, url: str, *more: str, out: StringIO | None = None, stderr: StringIO | None = None) -> str:
+    out = StringIO() if out is None else out
+    given = ["-f", str(document), "--source", url, "--start", "2026-03-02T12:00:00Z", "--end", "2026-03-02T14:00:00Z"]
+    call_command("backtest", *given, "--slice", "60s", *more, stdout=out, stderr=stderr or StringIO())
     return out.getvalue()
 
 
@@ -238,6 +266,68 @@ def test_its_table_can_be_read(history: str, document: Path) -> None:
     assert "page    1h/5m         firing: " in text
 
 
+def test_files_and_folders_are_read_together(history: str, document: Path) -> None:
+    (document.parent / "more").mkdir()
+    (document.parent / "more" / "another.yaml").write_text(DOCUMENT.replace("vailability", "nother"))
+    found = json.loads(command(document, history, "--json", "-f", str(document.parent / "more")))
+    assert [one["objective"] for one in found] == ["Availability", "Another"]
+
+
+def test_one_that_fails_leaves_the_others_results(history: str, document: Path) -> None:
+    broken = DOCUMENT.replace("vailability", "nother").replace("counter: true", "counter: false")
+    document.write_text(f"{broken.replace('query: requests_total', 'query: sum(')}---\n{DOCUMENT}")
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"Another: .* refused the question") as failed:
+        command(document, history, "--json", out=out)
+    assert failed.value.returncode == 1
+    assert [one["objective"] for one in json.loads(out.getvalue())] == ["Availability"]
+
+
+def test_after_a_store_is_away_no_other_objective_is_tried(document: Path) -> None:
+    document.write_text(f"{DOCUMENT}---\n{DOCUMENT.replace('vailability', 'nother')}")
+    with pytest.raises(CommandError, match=r"nothing listens there(.|\n)*Another: not tried") as failed:
+        command(document, "http://127.0.0.1:9")
+    assert failed.value.returncode == 1
+
+
+LATENCY = DOCUMENT.replace("bad: ", "good: ").replace(
+    """'requests_total{code=~"5.."}'""", """'d_seconds_bucket{le="0.3"}'"""
+)
+LATENCY = LATENCY.replace("query: requests_total", "query: d_seconds_count")
+
+
+def test_a_threshold_that_is_no_bucket_is_refused_with_the_nearest(history: str, document: Path) -> None:
+    document.write_text(LATENCY)
+    with pytest.raises(CommandError, match=r"ends at 0.3 s. The nearest end at 0.25 s and 0.5 s.") as refused:
+        command(document, history)
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.parametrize(("threshold", "bad"), [("0.25", 480), ("1", 0)])
+def test_a_threshold_that_is_a_bucket_is_counted(history: str, document: Path, threshold: str, bad: int) -> None:
+    document.write_text(LATENCY.replace("0.3", threshold))
+    (group,) = json.loads(command(document, history, "--json"))["groups"]
+    assert (group["bad"], group["total"]) == (bad, 4 * SCRAPES)
+
+
+def test_a_metric_that_is_not_there_is_a_mistake_and_the_json_is_whole(history: str, document: Path) -> None:
+    document.write_text(DOCUMENT.replace("requests_total", "request_total"))
+    out, told = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="no metric named request_total") as failed:
+        command(document, history, "--json", out=out, stderr=told)
+    assert failed.value.returncode == 2
+    assert json.loads(out.getvalue())["groups"][0]["total"] == 0
+    assert "Availability: nothing was measured. No series matches request_total{}." in told.getvalue()
+
+
+def test_when_nothing_was_measured_the_reason_is_told(history: str, document: Path) -> None:
+    nobody = """query: 'requests_total{tenant="c"}'}"""
+    document.write_text(DOCUMENT.replace("query: requests_total}", nobody))
+    told = StringIO()
+    command(document, history, "--json", stderr=told)
+    assert "Availability: nothing was measured. No series matches requests_total" in told.getvalue()
+
+
 def test_several_objectives_are_a_list(history: str, document: Path) -> None:
     document.write_text(f"{DOCUMENT}---\n{DOCUMENT.replace('vailability', 'nother')}")
     found = json.loads(command(document, history, "--json"))
@@ -255,6 +345,11 @@ def test_maintenance_can_be_given(history: str, document: Path) -> None:
     [
         (["--slice", "1x"], "is no duration"),
         (["--slice", "0s"], "at least one second"),
+        (["--slice", "9999999999999999"], "longer than any window"),
+        (["--slice", "400d"], "at most a year"),
+        (["--start", "0001-01-01T00:00:00Z", "--slice", "100d"], "no time that a store knows"),
+        (["--source", "http://[::1"], "is no address of a store"),
+        (["--source", "http://127.0.0.1:abc"], "is no address of a store"),
         (["--start", "yesterday"], "is no time"),
         (["--exclude", "2026-03-02T13:00:00Z"], "Write START/END"),
         (["--exclude", "2026-03-02T13:00:00Z/2026-03-02T12:00:00Z"], "ends before it starts"),
@@ -270,9 +365,26 @@ def test_bad_input_is_answered_by_a_sentence(more: Sequence[str], sentence: str,
         call_command("backtest", *given, "--end", "2026-03-02T14:00:00Z", *more)
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x00\xff\xfe", "objective.yaml is no text in UTF-8"),
+        (b"a: \x07", "objective.yaml.* is no YAML"),
+        (b"[" * 5000 + b"]" * 5000, "objective.yaml: This is nested too deeply"),
+    ],
+)
+def test_what_is_no_document_is_answered_by_a_sentence_that_names_it(
+    content: bytes, sentence: str, document: Path
+) -> None:
+    document.write_bytes(content)
+    with pytest.raises(CommandError, match=sentence) as refused:
+        command(document, "http://127.0.0.1:9")
+    assert refused.value.returncode == 2
+
+
 def test_a_file_without_objectives_is_refused(document: Path) -> None:
     document.write_text("apiVersion: openslo/v1\nkind: Service\nmetadata: {name: checkout}\nspec: {}\n")
-    with pytest.raises(CommandError, match="holds no objective") as refused:
+    with pytest.raises(CommandError, match="There is no objective in") as refused:
         command(document, "http://127.0.0.1:9")
     assert refused.value.returncode == 2
 

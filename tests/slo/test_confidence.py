@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo.confidence import lower_bound
+from slo.confidence import lower_bound, may_reach
 
 
 def tail(bad: int, total: int, ratio: float) -> float:
@@ -65,3 +66,33 @@ def test_many_events_narrow_to_the_normal_approximation() -> None:
 def test_confidence_is_a_ratio(confidence: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         lower_bound(1, 2, confidence)
+
+
+# -- Many counts at once ---------------------------------------------------------------------------------------------
+SIZES = st.integers(1, 10**9)
+
+
+@given(
+    st.lists(st.tuples(SIZES, st.floats(0, 1)), min_size=1, max_size=40),
+    st.floats(1e-6, 0.999),
+    st.sampled_from([0.5, 0.95, 0.999]),
+)
+def test_comparing_many_counts_is_comparing_each_bound(
+    counts: list[tuple[int, float]], limit: float, confidence: float
+) -> None:
+    total = np.array([float(total) for total, _ in counts])
+    # Close to the limit, where it matters.
+    spread = np.array([share for _, share in counts]) * 6 - 2
+    bad = np.clip(np.round(total * limit + spread * np.sqrt(total * limit)), 0, total)
+    bounds = np.array([lower_bound(*pair, confidence) for pair in zip(bad.tolist(), total.tolist(), strict=True)])
+    found = may_reach(bad, total, limit, confidence)
+    assert found[bounds >= limit].all()
+    assert not found[bounds < limit * (1 - 1e-4)].any()
+
+
+def test_fractions_of_events_are_compared_as_well() -> None:
+    bad, total = np.array([0.3, 2.5, 30.5, 99.5]), np.array([0.7, 100.0, 100.0, 99.5])
+    for limit in (0.001, 0.01, 0.2, 0.97):
+        assert may_reach(bad, total, limit).tolist() == [
+            lower_bound(b, t) >= limit for b, t in zip(bad.tolist(), total.tolist(), strict=True)
+        ]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slo.confidence import lower_bound
 from slo.counting import Sli
 from slo.definition import BudgetAlert, Definition, NoDataAlert
 from slo.history import History
@@ -281,3 +282,12 @@ def test_exactly_at_its_limit_a_window_is_calm_in_arrays_too() -> None:
     found = [event for event in replayed(edge, history) if event.rule == tier]
     assert [(event.new, (event.at - NOON) // MINUTE) for event in found] == [("firing", 2), ("resolved", 15)]
     assert replayed(edge, history) == lived(edge, history)
+
+
+def test_windows_that_are_not_sure_enough_are_passed_over_without_a_bound_for_each() -> None:
+    """Each minute of a month may have counts of its own; inverting a distribution for each of them took seconds."""
+    counts: list[Counts] = [(0.0022 * total, total) for total in range(100, 700)]
+    unsure = replace(DEFINITION, target=Decimal("0.998"), tiers=(TRICKLE,), budget_alerts=(), no_data=None)
+    lower_bound.cache_clear()
+    assert replayed(unsure, History.of(measured(counts))) == []
+    assert lower_bound.cache_info().misses < 10

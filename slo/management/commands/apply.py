@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from slo import documents
 from slo.documents import files
+from slo.documents.objections import objections
 from slo.documents.proposal import Change, FlowChange, Proposal, adopt, propose
 
 DONE = {"create": "created", "change": "changed", "keep": "unchanged"}
@@ -28,9 +30,12 @@ class Command(BaseCommand):
             carried = documents.carry(files.texts(options["file"]))
             proposal = propose(carried, options["source"])
         except ValueError as error:
-            raise CommandError(str(error)) from error
-        for loss in carried.losses:
-            self.stderr.write(loss)
+            raise CommandError(str(error), returncode=files.BAD_INPUT) from error
+        found = objections(proposal, timezone.now())
+        if found.problems:
+            raise CommandError("\n".join(found.problems), returncode=files.BAD_INPUT)
+        for note in (*carried.losses, *found.unchecked):
+            self.stderr.write(note)
         self._show(proposal)
         if options["dry_run"]:
             self.stdout.write("Nothing was changed: this was a dry run.")

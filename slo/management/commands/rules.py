@@ -18,13 +18,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         files.add_argument(parser)
+        parser.add_argument(
+            "--native-histograms", action="store_true", help="count latencies by native histograms, not by buckets"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             carried = documents.carry(files.texts(options["file"]))
-            rules = prometheus_rules.write(carried.definitions)
+            rules = prometheus_rules.write(carried.definitions, options["native_histograms"])
         except ValueError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=files.BAD_INPUT) from error
         for loss in (*carried.losses, *rules.losses):
             self.stderr.write(loss)
         self.stdout.write(rules.text, ending="")

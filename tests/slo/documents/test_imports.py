@@ -243,3 +243,45 @@ def test_files_of_all_tools_are_read_together() -> None:
 def test_what_was_carried_over_can_be_written_and_read_again() -> None:
     found = documents.carry({"a.yaml": SLOTH, "b.yaml": PYRRA}).definitions
     assert documents.read(documents.write(found)) == found
+
+
+LATENCY_OF_SLOTH = """
+      events:
+        error_query: |
+          (
+            sum(rate(d_seconds_count{job="shop"}[{{.window}}]))
+            -
+            sum(rate(d_seconds_bucket{job="shop",le="0.5"}[{{.window}}]))
+          )
+        total_query: sum(rate(d_seconds_count{job="shop"}[{{.window}}]))
+"""
+
+
+@pytest.mark.parametrize("brackets", ["(", ""])
+def test_all_but_a_bucket_is_a_latency_in_sloths_files_too(brackets: str) -> None:
+    events = LATENCY_OF_SLOTH
+    if not brackets:
+        events = events.replace("          (\n", "").replace("          )\n", "")
+    carried = carry(SLOTH.replace(EVENTS, events))
+    assert carried.definitions[0].sli == Sli("latency", "d_seconds", (SHOP,), threshold=Decimal("0.5"))
+    assert not any("expressions" in loss for loss in carried.losses)
+
+
+def test_all_but_the_good_events_are_counted_exactly() -> None:
+    good = EVENTS.replace(
+        'error_query: sum(rate(http_requests_total{job="shop",code=~"5.."}[{{.window}}]))',
+        'error_query: (sum(rate(http_requests_total{job="shop"}[{{.window}}]))) - '
+        '(sum(rate(http_requests_total{job="shop",code=~"5.."}[{{.window}}])))',
+    )
+    (definition,) = carry(SLOTH.replace(EVENTS, good)).definitions
+    assert definition.sli == Sli(
+        "events", "http_requests_total", (SHOP,), (Matcher("code", "=~", "5.."),), marks="good"
+    )
+
+
+@pytest.mark.parametrize(("window", "hours"), [("4w", 672), ("30d", 720), ("365d", 8760)])
+def test_pyrras_burn_rates_stay_as_they_are(window: str, hours: int) -> None:
+    (definition,) = carry(PYRRA.replace("4w", window)).definitions
+    # Windows are rounded to minutes, as Pyrra rounds them; factors are not.
+    assert [tier.factor(definition.window.length) for tier in definition.tiers] == [14, 7, 2, 1]
+    assert definition.window.length == hours * HOUR

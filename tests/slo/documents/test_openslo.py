@@ -9,7 +9,14 @@ import pytest
 
 from slo import documents
 from slo.counting import Matcher, Sli
-from slo.definition import USUAL_NO_DATA, BudgetAlert, Budgeting, Definition, NoDataAlert
+from slo.definition import (
+    USUAL_BUDGET_ALERTS,
+    USUAL_NO_DATA,
+    BudgetAlert,
+    Budgeting,
+    Definition,
+    NoDataAlert,
+)
 from slo.documents.carried import Carried
 from slo.documents.tree import Unreadable
 from slo.periods import Window
@@ -142,7 +149,10 @@ def test_the_sum_of_counters_is_counted_as_the_counters_are() -> None:
 def test_labels_may_have_several_values() -> None:
     labelled = slo()
     labelled["metadata"]["labels"] = {"team": "sales", "env": ["prod", "dev"]}
-    assert read(labelled).labels == {"team": "sales", "env": "prod, dev"}
+    carried = documents.carry({"shop.yaml": text(labelled)})
+    assert carried.definitions[0].labels == {"team": "sales", "env": "prod, dev"}
+    (loss,) = carried.losses
+    assert "metadata.labels.env: A label has one value in Fireline, so the list was joined to 'prod, dev'" in loss
 
 
 # -- Windows and budgets
@@ -274,6 +284,16 @@ def test_policies_may_stand_inline_with_their_short_window_annotated() -> None:
     assert carried.losses == []
 
 
+@pytest.mark.parametrize(("asked", "silence"), [(True, USUAL_NO_DATA), (False, None)])
+def test_policies_leave_the_usual_budget_alerts_and_say_themselves_whether_silence_alerts(
+    asked: bool, silence: NoDataAlert | None
+) -> None:
+    condition = {"kind": "AlertCondition", "spec": {"severity": "page", "condition": BURNING}}
+    policy = {"kind": "AlertPolicy", "spec": {"alertWhenNoData": asked, "conditions": [condition]}}
+    found = read(slo(alertPolicies=[policy]))
+    assert (len(found.tiers), found.budget_alerts, found.no_data) == (1, USUAL_BUDGET_ALERTS, silence)
+
+
 # -- Services and sources
 def test_a_service_gives_its_name_and_a_source_its_address() -> None:
     indicator = ratio()
@@ -335,7 +355,7 @@ def test_every_field_without_a_use_is_listed_with_its_place() -> None:
         ([slo(annotations={"budget-alerts": "page 150%"})], "SLO availability", "A budget alert tells when"),
         ([slo(description="a\0b")], "SLO availability", "a NUL sign"),
         ([slo(annotations={"no-data": "page 0s"})], "SLO availability", "waits longer than nothing"),
-        ([slo(annotations={"tiers": "page 1h/5m 2.00001%"})], "SLO availability", "more digits than are kept"),
+        ([slo(annotations={"tiers": "page 1h/5m 2.00000000001%"})], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"group-by": "a, a"})], "SLO availability", "grouped by only once"),
         ([slo(objectives=[{"target": "0.9999999999999"}])], "SLO availability", "more digits than are kept"),
         ([slo(annotations={"min-bad": "few"})], "fireline.dev/min-bad", "whole number"),

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -15,13 +15,16 @@ import yaml
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from connectors.prometheus import Prometheus
 from slo.counting import Matcher, Sli
 from slo.definition import BudgetAlert, Budgeting, Definition, NoDataAlert
-from slo.documents import prometheus_rules
+from slo.documents import error_ratios, prometheus_rules
 from slo.periods import Window
 from slo.tiers import WORKBOOK_TIERS
+from tests import servers
 from tests.make import DAY, MINUTE
 from tests.slo.documents import samples
+from tests.slo.scrapes import labels, native_histogram, remote_write_bodies
 
 ROOT = Path(__file__).resolve().parents[3]
 EVENTS = Sli("events", "requests_total", bad_matchers=(Matcher("code", "=~", "5.."),))
@@ -170,6 +173,46 @@ def test_events_without_a_single_bad_one_are_all_good(tmp_path: Path) -> None:
     ratio = f'slo:sli_error:ratio_rate5m{IDS},sloth_window="5m"}}'
     test = {"interval": "1m", "input_series": series, "promql_expr_test": [measured("30m", ratio, 0.0)]}
     promtool(tmp_path, prometheus_rules.write([DEFINITION]).text, "test", "rules", test=test)
+
+
+LATENCY = replace(DEFINITION, sli=Sli("latency", "d_seconds", (Matcher("a", "=", "b"),), threshold=Decimal("2.0")))
+
+
+@pytest.mark.parametrize("budgeting", [Budgeting(), Budgeting("timeslices", 5 * MINUTE, Decimal("0.95"))])
+def test_prometheus_accepts_the_rules_of_native_histograms(tmp_path: Path, budgeting: Budgeting) -> None:
+    rules = prometheus_rules.write([replace(LATENCY, budgeting=budgeting)], native=True)
+    promtool(tmp_path, rules.text, "check", "rules", "--lint-fatal")
+    assert "d_seconds_bucket" not in rules.text
+    assert "2.40" in rules.losses[1]
+
+
+def test_where_rules_read_buckets_it_is_said_that_native_histograms_have_none() -> None:
+    rules = prometheus_rules.write([LATENCY, replace(DEFINITION, name="other")])
+    assert [loss for loss in rules.losses if "--native-histograms" in loss] == [rules.losses[1]]
+    assert "d_seconds_bucket" in rules.text
+
+
+@pytest.mark.real
+def test_native_histograms_are_recorded_as_they_are() -> None:
+    now = datetime.now(UTC)
+    native = replace(LATENCY, sli=error_ratios.native(LATENCY.sli))
+    with servers.prometheus_server(flags=["--enable-feature=native-histograms"]) as server:
+        # 3 of 5 take at most 2 s. Of another group nothing was observed.
+        for at, counts in ((now - 3 * MINUTE, (3, 2)), (now - MINUTE, (6, 4))):
+            seen = native_histogram("d_seconds", at, buckets=counts, first=1, own=labels(a="b", instance="1"))
+            idle = native_histogram("d_seconds", at, buckets=(3, 2), first=1, own=labels(a="b", instance="2"))
+            remote_write_bodies(server.url, [seen, idle])
+        with Prometheus(server.url, allowed=["127.0.0.1"]) as store:
+            (found,) = store.instant(error_ratios.ratio(native, 5 * MINUTE), now)
+    assert found.value == pytest.approx(0.4)
+
+
+def test_the_command_takes_native_histograms(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(samples.text(samples.slo(indicator=samples.ratio("d_bucket{le='1'}", "d_count", "good"))))
+    out = StringIO()
+    call_command("rules", "-f", str(file), "--native-histograms", stdout=out, stderr=StringIO())
+    assert "histogram_fraction(-Inf, 1, increase(d{}[5m]))" in out.getvalue()
 
 
 def test_what_rules_cannot_do_is_said() -> None:
