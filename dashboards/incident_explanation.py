@@ -1,11 +1,13 @@
 """An incident's explanation as its page shows it: the five questions with their answers, and what else was found."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alerts import explanations
 from alerts.models import Explanation, Incident, Verdict
+from dashboards.templatetags.fireline import NARROW, NBSP
 
 # Findings of one question that are shown at once; the others are in a fold.
 MOST_SHOWN = 3
@@ -13,6 +15,7 @@ IN_HEADLINE = 3
 MOST_REFERENCES = 3
 # How sure a finding must be to be called so; the share that is right is measured by `make bench-explain`.
 HIGH, MEDIUM = 0.85, 0.6
+_UNIT = re.compile(r"(?<=\d) (%|ms\b|s\b|min\b|h\b|d\b)")
 QUESTIONS = (
     ("changes", "What changed?"),
     ("segments", "Which part is affected?"),
@@ -98,7 +101,7 @@ class Account:
     def clauses(self) -> Sequence[Mapping[str, str]]:
         """The first `IN_HEADLINE` are the page's headline, the others stand below it."""
         return [
-            {"text": clause["text"], "anchor": self._anchors.get(clause["key"], "impact")}
+            {"text": _tied(clause["text"]), "anchor": self._anchors.get(clause["key"], "impact")}
             for clause in self.explanation.content.get("clauses", ())
         ]
 
@@ -185,7 +188,7 @@ def _found(finding: Mapping[str, Any], verdicts: Iterable[Verdict], reader_id: i
     numbers = finding["numbers"]
     return Found(
         key=finding["key"],
-        statement=finding["statement"],
+        statement=_tied(finding["statement"]),
         score=finding["score"],
         confidence=finding["confidence"],
         numbers=[(name.replace("_", " "), value) for name, value in numbers.items() if _printable(value)],
@@ -197,6 +200,11 @@ def _found(finding: Mapping[str, Any], verdicts: Iterable[Verdict], reader_id: i
         wrong=sum(not one.right for one in of_this),
         mine=mine,
     )
+
+
+def _tied(text: str) -> str:
+    """With units joined to their numbers, so that no line breaks between them."""
+    return _UNIT.sub(lambda found: f"{NARROW if found[1] == '%' else NBSP}{found[1]}", text)
 
 
 def _printable(value: object) -> bool:

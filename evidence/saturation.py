@@ -213,10 +213,14 @@ def _fine(found: Iterable[Reading]) -> Iterable[Finding]:
         if usual:
             yield Finding(
                 question="saturation",
-                statement=f"The {_name(resource)} is as usual in {quantities.some(usual, 6)}.",
+                statement=f"{_capital(_name(resource))}: as usual in {quantities.some(usual, 6)}.",
                 score=0.0,
                 confidence=0.9,
                 subject=Subject(resource=resource),
                 numbers={"services": list(usual)},
                 fine=True,
             )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -66,9 +66,9 @@ def test_each_question_has_its_answer(owner: Client) -> None:
     html = page(owner, incident)
     for anchor, answer in (
         ("q-changes", "checkout 2 came before it."),
-        ("q-segments", "92 % pay by card."),
+        ("q-segments", "92\u202f% pay by card."),
         ("q-breadth", "38 of 41 tenants are hit."),
-        ("q-spans", "provider-b takes 3.8 s longer."),
+        ("q-spans", "provider-b takes 3.8\u00a0s longer."),
     ):
         section = html.split(f'id="{anchor}"')[1].split("</section>")[0]
         assert answer in section
@@ -78,7 +78,7 @@ def test_each_question_has_its_answer(owner: Client) -> None:
 def test_the_headline_leads_to_what_it_stands_on(owner: Client) -> None:
     incident = make_incident()
     explain(incident, finding("spans", "provider-b takes 3.8 s longer."))
-    assert '<a href="#q-spans">provider-b takes 3.8 s longer.</a>' in page(owner, incident)
+    assert '<a href="#q-spans">provider-b takes 3.8\u00a0s longer.</a>' in page(owner, incident)
 
 
 def test_a_guess_is_folded_away_and_is_no_answer(owner: Client) -> None:

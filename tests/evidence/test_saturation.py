@@ -71,7 +71,7 @@ def test_a_small_rise_is_not_blamed_however_unusual() -> None:
 def test_what_was_checked_and_is_as_usual_is_said() -> None:
     [finding] = report(*OTHERS).findings
     assert finding.fine
-    assert finding.statement == "The CPU is as usual in a, b, c and d."
+    assert finding.statement == "CPU: as usual in a, b, c and d."
 
 
 def test_a_pool_is_measured_against_its_limit() -> None:
