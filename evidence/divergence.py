@@ -16,6 +16,7 @@ from evidence.growth import LATE_ALARM_SHARE
 from evidence.log_table import ERROR
 from evidence.samples import MOST_STRATA, UNKNOWN, Sample
 from evidence.sequences import END, Pairs
+from evidence.span_places import Flags, Rows
 
 type Counts = NDArray[np.int64]
 
@@ -85,8 +86,11 @@ class _Change:
     error: bool
 
 
-def places(chosen: Sample, found: Pairs) -> list[Place]:
-    """Where bad requests first depart, the place with most of them first; nothing that may be an accident."""
+def places(chosen: Sample, found: Pairs, since: Rows | None = None) -> list[Place]:
+    """Where bad requests first depart, the place with most of them first; nothing that may be an accident.
+
+    What a span does after `since` (ns, by its row) follows from something that is already known, and departs nowhere.
+    """
     if not len(found.owner):
         return []
     spans = chosen.spans
@@ -97,7 +101,8 @@ def places(chosen: Sample, found: Pairs) -> list[Place]:
     tally = _tally(kinds, place, kind, trace, chosen)
     changes = _by_place(_believed(list(_changes(tally, found))), tally)
     departing = _departing(tally, changes)
-    first = _first_departures(chosen, found, trace, kind, departing)
+    news = departing[kind] if since is None else departing[kind] & (found.at_ns <= since[found.owner])
+    first = _first_departures(chosen, found, trace, news)
     by_place: dict[int, list[int]] = {}
     for row in first:
         by_place.setdefault(int(place[row]), []).append(row)
@@ -228,11 +233,9 @@ def _departing(tally: _Tally, changes: Mapping[int, _Change]) -> NDArray[np.bool
     return departing
 
 
-def _first_departures(
-    chosen: Sample, found: Pairs, trace: NDArray[np.int32], kind: Counts, departing: NDArray[np.bool_]
-) -> list[int]:
+def _first_departures(chosen: Sample, found: Pairs, trace: NDArray[np.int32], departing: Flags) -> list[int]:
     """Of each bad request the first departure; of several at once the innermost."""
-    rows = np.flatnonzero(chosen.bad[trace] & departing[kind])
+    rows = np.flatnonzero(chosen.bad[trace] & departing)
     order = rows[np.lexsort((-found.spans.depth[found.owner[rows]], found.at_ns[rows], trace[rows]))]
     first = np.unique(trace[order], return_index=True)[1]
     return [int(row) for row in order[first]]

@@ -1,5 +1,6 @@
 """Which traces are compared: the flow's bad requests of the incident with its normal ones of the baseline."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.case import Inquiry, within
+from evidence.chance import more
 from evidence.findings import NotInvestigated
 from evidence.span_places import NO_ROW, Flags, Rows
 from evidence.span_table import SpanTable
@@ -15,6 +17,8 @@ from evidence.templates import operation_pattern
 
 # With fewer normal traces in the baseline, the incident's good ones are taken as well.
 FEW_NORMAL = 10
+# So unlikely by chance a rise of bad requests must be to be one: no alert goes off on less.
+RISE_CHANCE = 0.01
 MOST_STRATA = 24
 UNKNOWN = MOST_STRATA - 1
 
@@ -89,6 +93,8 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     failed, known = bad_requests(inquiry, spans)
     bad = during & failed if known and (during & failed).any() else during
     any_bad = bad is during
+    if not any_bad and not _risen(inquiry, started, own, failed):
+        raise NotInvestigated("Requests are no more often bad than they usually are, so there is nobody to blame.")
     normal = before if any_bad else before & ~failed
     if not any_bad and normal.sum() < FEW_NORMAL:
         normal = normal | (during & ~failed)
@@ -101,6 +107,21 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     window[normal & (window < 0)] = len(inquiry.baseline)
     window[bad] = len(inquiry.baseline) + 1
     return Sample(spans, bad, normal, any_bad, window, len(inquiry.baseline) + 2)
+
+
+def _risen(inquiry: Inquiry, started: Rows, own: Flags, failed: Flags) -> bool:
+    """Whether more of the requests are bad than in any one window of the baseline, or no window has enough to tell."""
+    during = own & inquiry.incident.covers(started)
+    windows = [own & interval.covers(started) for interval in inquiry.baseline]
+    chances = [
+        more(*(int(flags.sum()) for flags in (during & failed, during, before & failed, before))) for before in windows
+    ]
+    return min(chances, default=0.0) <= RISE_CHANCE or not _could_tell(during, windows)
+
+
+def _could_tell(during: Flags, windows: Sequence[Flags]) -> bool:
+    """Whether a rise from none to all could have been seen; a few traces prove nothing either way."""
+    return any(more(int(during.sum()), int(during.sum()), 0, int(before.sum())) <= RISE_CHANCE for before in windows)
 
 
 def of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:
