@@ -110,7 +110,9 @@ def places(chosen: Sample, found: Pairs, since: Rows | None = None) -> list[Plac
     for row in first:
         by_place.setdefault(int(place[row]), []).append(row)
     result = [
-        _place([int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found, anywhere)
+        _place(
+            [int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found, anywhere
+        )
         for number, change in changes.items()
     ]
     return sorted((one for one in result if not one.better), key=lambda one: (-len(one.rows) * one.weight, one.chance))

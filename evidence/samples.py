@@ -1,6 +1,5 @@
 """Which traces are compared: the flow's bad requests of the incident with its normal ones of the baseline."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -19,6 +18,8 @@ from evidence.templates import operation_pattern
 FEW_NORMAL = 10
 # So unlikely by chance a rise of bad requests must be to be one: no alert goes off on less.
 RISE_CHANCE = 0.01
+# In fewer requests a rise may hide.
+ENOUGH = 100
 MOST_STRATA = 24
 UNKNOWN = MOST_STRATA - 1
 
@@ -110,18 +111,12 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
 
 
 def _risen(inquiry: Inquiry, started: Rows, own: Flags, failed: Flags) -> bool:
-    """Whether more of the requests are bad than in any one window of the baseline, or no window has enough to tell."""
+    """Whether more requests are bad than in any one window of the baseline, or too few were recorded to tell."""
     during = own & inquiry.incident.covers(started)
     windows = [own & interval.covers(started) for interval in inquiry.baseline]
-    chances = [
-        more(*(int(flags.sum()) for flags in (during & failed, during, before & failed, before))) for before in windows
-    ]
-    return min(chances, default=0.0) <= RISE_CHANCE or not _could_tell(during, windows)
-
-
-def _could_tell(during: Flags, windows: Sequence[Flags]) -> bool:
-    """Whether a rise from none to all could have been seen; a few traces prove nothing either way."""
-    return any(more(int(during.sum()), int(during.sum()), 0, int(before.sum())) <= RISE_CHANCE for before in windows)
+    told = [before for before in windows if before.sum() >= ENOUGH and during.sum() >= ENOUGH]
+    counts = [[int(flags.sum()) for flags in (during & failed, during, before & failed, before)] for before in told]
+    return min((more(*four) for four in counts), default=0.0) <= RISE_CHANCE
 
 
 def of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:
