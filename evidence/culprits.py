@@ -13,6 +13,8 @@ OTHERS = 0.9
 LEAST, UNSUSPECTED = 10, 1e-3
 # Scores fall at least this much from one to the next, as a rank that is shared helps nobody.
 STEP = 1e-9
+# Where another mix of requests explains the trouble, nobody is named for a rest that is as uncertain as this.
+LEAST_REST = 0.25
 
 type Blamed = tuple[str, bool]
 
@@ -25,14 +27,23 @@ def ranked(reports: Mapping[str, Report], seen: Sequence[str] = ()) -> tuple[Sus
     """
     doubts: dict[Blamed, float] = {}
     strongest: dict[Blamed, tuple[float, Suspicion]] = {}
+    rest = _not_by_mix(reports)
     for name, report in reports.items():
         for blamed, one in _best_of_each(report.suspicions).items():
-            score = WEIGHTS.get(name, OTHERS) * min(max(one.score, 0.0), 1.0)
+            score = WEIGHTS.get(name, OTHERS) * min(max(one.score, 0.0), 1.0) * (1.0 if one.kind == "load" else rest)
             doubts[blamed] = doubts.get(blamed, 1.0) * (1 - score)
             if blamed not in strongest or score > strongest[blamed][0]:
                 strongest[blamed] = score, one
     found = [replace(one, score=1 - doubts[blamed]) for blamed, (_, one) in strongest.items()]
+    if rest < 1 and max((one.score for one in found), default=0.0) <= LEAST_REST:
+        return ()
     return tuple(_falling([*_shared(found), *_unsuspected(found, seen)])) if found else ()
+
+
+def _not_by_mix(reports: Mapping[str, Report]) -> float:
+    """What share of the trouble is left when the traffic consists of other requests than usual: nobody's fault."""
+    findings = reports.get("segments", Report()).findings
+    return 1 - max((min(one.score, 1.0) for one in findings if one.numbers.get("mix")), default=0.0)
 
 
 def _best_of_each(suspicions: Sequence[Suspicion]) -> dict[Blamed, Suspicion]:

@@ -34,7 +34,10 @@ def likely(evidence: float) -> float:
 
 
 def suspicions(places: Sequence[Place], found: Pairs) -> list[Suspicion]:
-    """Services by how much of the first departures they show, each with its most certain place."""
+    """Services by how much of the first departures they show, each with its most certain place.
+
+    Where only few requests depart for reasons of their own, the departures of these few prove little.
+    """
     weights: dict[str, float] = defaultdict(float)
     best: dict[str, Place] = {}
     for place in places:
@@ -45,6 +48,7 @@ def suspicions(places: Sequence[Place], found: Pairs) -> list[Suspicion]:
     total = sum(_weight(place) for place in places)
     if not total:
         return []
+    total /= min(sum(len(place.rows) for place in places) / max(places[0].departing, 1), 1.0)
     ranked = sorted(weights, key=lambda service: (-weights[service], service))
     return [_suspicion(service, weights[service] / total, best[service], found) for service in ranked]
 

@@ -3,58 +3,43 @@
 Where nothing is marked as failed, missing calls tell: a request that stopped before a call that always followed.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evidence import departures
 from evidence.case import Inquiry
-from evidence.chance import believable, more
+from evidence.chance import more
 from evidence.divergence import places
-from evidence.failures import Calls, calls, failures, timeouts
+from evidence.failures import Calls, calls, timeouts
 from evidence.findings import Finding, Kind, Report, Subject, Suspicion
 from evidence.instances import concentrated
 from evidence.log_table import LogTable
+from evidence.origins import FALSE_SHARE, Origin, excess, following, origins
 from evidence.own_time import OwnTime, own_time
 from evidence.samples import Sample, sample
 from evidence.sequences import pairs
-from evidence.span_table import CLIENT, CONSUMER, SpanTable
+from evidence.span_table import CLIENT, CONSUMER, PRODUCER, SpanTable
 from evidence.wording import share, span_reference
 
-FALSE_SHARE = 0.01
 MOST_FINDINGS = 5
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """A service at whose operation failures begin: in how many bad and normal requests, on which rows."""
-
-    service: int
-    operation: int
-    bad: int
-    normal: int
-    chance: float
-    rows: tuple[int, ...]
-    timeouts: int
 
 
 def investigate(inquiry: Inquiry, spans: SpanTable, logs: LogTable | None = None) -> Report:
     """The logs, where given, tell which of several departures came first; then `logs` blames for them all."""
     chosen = sample(inquiry, spans)
     own = own_time(spans)
-    origins = _origins(chosen, own)
+    began = origins(chosen, own)
     found = pairs(chosen, logs)
-    departed = [place for place in places(chosen, found) if place.rows]
+    departed = [place for place in places(chosen, found, following(spans, began)) if place.rows]
     stopped = [place for place in departed if not place.written]
-    findings = [_finding(one, chosen, own) for one in origins[:MOST_FINDINGS]]
+    findings = [_finding(one, chosen, own) for one in began[:MOST_FINDINGS]]
     findings += _rates(chosen, own, calls(spans, own))
     findings += [
         departures.finding(place, found, "dependencies", chosen.bad_count) for place in stopped[:MOST_FINDINGS]
     ]
-    suspicions = [_suspicion(one, chosen, own) for one in origins]
+    suspicions = [_suspicion(one, chosen, own) for one in began]
     if logs is None or not len(logs):
         suspicions += departures.suspicions(departed, found)
     return Report(tuple(findings), _merged(suspicions))
@@ -69,40 +54,15 @@ def _merged(suspicions: Sequence[Suspicion]) -> tuple[Suspicion, ...]:
     return tuple(sorted(best.values(), key=lambda one: (-one.score, one.service)))
 
 
-def _origins(chosen: Sample, own: OwnTime) -> list[_Origin]:
-    """The origins that are more frequent among bad requests than chance allows, the most frequent first."""
-    spans = chosen.spans
-    began = failures(spans, own, chosen.window[spans.trace] >= 0)
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, row in enumerate(began.row.tolist()):
-        groups[int(began.service[place]), int(own.operation[row])].append(place)
-    result = []
-    for (service, operation), members in groups.items():
-        trace = began.trace[members]
-        is_bad = chosen.bad[trace]
-        bad, normal = len(np.unique(trace[is_bad])), len(np.unique(trace[chosen.normal[trace]]))
-        chance = more(bad, chosen.bad_count, normal, chosen.normal_count)
-        shown = tuple(began.row[members][is_bad].tolist())
-        result.append(_Origin(service, operation, bad, normal, chance, shown, int(began.timeout[members].sum())))
-    adjusted = believable([one.chance for one in result])
-    kept = [one for one, chance in zip(result, adjusted, strict=True) if chance <= FALSE_SHARE]
-    return sorted(kept, key=lambda one: (-_excess(one, chosen), one.chance))
-
-
-def _excess(one: _Origin, chosen: Sample) -> float:
-    """The share of bad requests that fail here, beyond what normal ones do."""
-    return one.bad / chosen.bad_count - one.normal / chosen.normal_count
-
-
-def _suspicion(one: _Origin, chosen: Sample, own: OwnTime) -> Suspicion:
+def _suspicion(one: Origin, chosen: Sample, own: OwnTime) -> Suspicion:
     kind = _kind(one, chosen)
     evidence = departures.MOST if one.chance <= 0 else min(-np.log(one.chance), departures.MOST)
-    score = float(min(_excess(one, chosen), 1.0) ** 0.5 * departures.likely(float(evidence)))
+    score = float(min(excess(one, chosen), 1.0) ** 0.5 * departures.likely(float(evidence)))
     operation = chosen.spans.operations[one.operation]
     return Suspicion(own.services[one.service], kind, score, operation, _instance(one, chosen, own))
 
 
-def _instance(one: _Origin, chosen: Sample, own: OwnTime) -> str:
+def _instance(one: Origin, chosen: Sample, own: OwnTime) -> str:
     """The instance where nearly all of these failures began though others do the same work, or empty."""
     same = (own.callee == one.service) & (own.operation == one.operation) & chosen.bad_rows[own.row]
     failed = np.isin(own.row[same], one.rows) | np.isin(own.callee_row[same], one.rows)
@@ -110,14 +70,15 @@ def _instance(one: _Origin, chosen: Sample, own: OwnTime) -> str:
     return chosen.spans.instances[code] if code >= 0 else ""
 
 
-def _kind(one: _Origin, chosen: Sample) -> Kind:
+def _kind(one: Origin, chosen: Sample) -> Kind:
     kinds = chosen.spans.kind[list(one.rows)]
-    if (kinds == CONSUMER).any():
+    refused = (kinds == PRODUCER) & (chosen.spans.service[list(one.rows)] != one.service)
+    if (kinds == CONSUMER).any() or refused.any():
         return "queue"
     return "dependency" if (kinds == CLIENT).any() else "code"
 
 
-def _finding(one: _Origin, chosen: Sample, own: OwnTime) -> Finding:
+def _finding(one: Origin, chosen: Sample, own: OwnTime) -> Finding:
     spans = chosen.spans
     service, operation = own.services[one.service], spans.operations[one.operation]
     problem = _problem(one, spans)
@@ -129,7 +90,7 @@ def _finding(one: _Origin, chosen: Sample, own: OwnTime) -> Finding:
     return Finding(
         "dependencies",
         statement,
-        score=min(max(_excess(one, chosen), 0.0), 1.0),
+        score=min(max(excess(one, chosen), 0.0), 1.0),
         confidence=1 - min(one.chance * 10, 0.5),
         subject=Subject(service, operation, _instance(one, chosen, own)),
         numbers={
@@ -144,7 +105,7 @@ def _finding(one: _Origin, chosen: Sample, own: OwnTime) -> Finding:
     )
 
 
-def _problem(one: _Origin, spans: SpanTable) -> str:
+def _problem(one: Origin, spans: SpanTable) -> str:
     """What most of the failed spans say."""
     codes = spans.problem[list(one.rows)]
     codes = codes[codes > 0]

@@ -16,6 +16,7 @@ from evidence.growth import LATE_ALARM_SHARE
 from evidence.log_table import ERROR
 from evidence.samples import MOST_STRATA, UNKNOWN, Sample
 from evidence.sequences import END, Pairs
+from evidence.span_places import Flags, Rows
 
 type Counts = NDArray[np.int64]
 
@@ -53,6 +54,8 @@ class Place:
     # What used to stop here goes on, or an error is written no more: no trouble, but others' departures may follow.
     better: bool = False
     rows: tuple[int, ...] = ()
+    # The bad requests that depart anywhere at all, were it only after what is known already.
+    departing: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,11 @@ class _Change:
     error: bool
 
 
-def places(chosen: Sample, found: Pairs) -> list[Place]:
-    """Where bad requests first depart, the place with most of them first; nothing that may be an accident."""
+def places(chosen: Sample, found: Pairs, since: Rows | None = None) -> list[Place]:
+    """Where bad requests first depart, the place with most of them first; nothing that may be an accident.
+
+    What a span does after `since` (ns, by its row) follows from something that is already known, and departs nowhere.
+    """
     if not len(found.owner):
         return []
     spans = chosen.spans
@@ -97,12 +103,16 @@ def places(chosen: Sample, found: Pairs) -> list[Place]:
     tally = _tally(kinds, place, kind, trace, chosen)
     changes = _by_place(_believed(list(_changes(tally, found))), tally)
     departing = _departing(tally, changes)
-    first = _first_departures(chosen, found, trace, kind, departing)
+    departs = departing[kind] & chosen.bad[trace]
+    news = departs if since is None else departs & (found.at_ns <= since[found.owner])
+    first, anywhere = _first_departures(found, trace, news), len(np.unique(trace[departs]))
     by_place: dict[int, list[int]] = {}
     for row in first:
         by_place.setdefault(int(place[row]), []).append(row)
     result = [
-        _place([int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found)
+        _place(
+            [int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found, anywhere
+        )
         for number, change in changes.items()
     ]
     return sorted((one for one in result if not one.better), key=lambda one: (-len(one.rows) * one.weight, one.chance))
@@ -228,17 +238,23 @@ def _departing(tally: _Tally, changes: Mapping[int, _Change]) -> NDArray[np.bool
     return departing
 
 
-def _first_departures(
-    chosen: Sample, found: Pairs, trace: NDArray[np.int32], kind: Counts, departing: NDArray[np.bool_]
-) -> list[int]:
-    """Of each bad request the first departure; of several at once the innermost."""
-    rows = np.flatnonzero(chosen.bad[trace] & departing[kind])
+def _first_departures(found: Pairs, trace: NDArray[np.int32], departs: Flags) -> list[int]:
+    """Of each request the first departure; of several at once the innermost."""
+    rows = np.flatnonzero(departs)
     order = rows[np.lexsort((-found.spans.depth[found.owner[rows]], found.at_ns[rows], trace[rows]))]
     first = np.unique(trace[order], return_index=True)[1]
     return [int(row) for row in order[first]]
 
 
-def _place(key: Sequence[int], tally: _Tally, number: int, change: _Change, rows: Sequence[int], found: Pairs) -> Place:
+def _place(
+    key: Sequence[int],
+    tally: _Tally,
+    number: int,
+    change: _Change,
+    rows: Sequence[int],
+    found: Pairs,
+    departing: int,
+) -> Place:
     here, windows = np.flatnonzero(tally.place == number), list(change.windows)
     normal, bad = tally.kinds[here][:, windows].sum(axis=1), tally.kinds[here, -1]
     normal_total, bad_total = int(tally.places[number, windows].sum()), int(tally.places[number, -1])
@@ -261,4 +277,5 @@ def _place(key: Sequence[int], tally: _Tally, number: int, change: _Change, rows
         chance=change.chance,
         weight=1.0 if len(windows) == used else LATE_ALARM_SHARE,
         rows=tuple(rows),
+        departing=departing,
     )

@@ -6,21 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evidence.own_time import OwnTime, entries
+from evidence.own_time import OwnTime, entries, queued
 from evidence.span_places import NO_ROW, Flags, Rows, levels
 from evidence.span_table import CLIENT, CONSUMER, PRODUCER, SpanTable
 
 _TIMEOUT = re.compile(r"time[\s_-]?d?[\s_-]?out|deadline|aborted", re.IGNORECASE)
+_FULL = re.compile(r"full|capacity|overflow|backlog|limit|quota|too[\s_-]?(?:many|long)|exhausted", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Failures:
     """Rows where failures began, and the service that each is blamed on (codes of `OwnTime.services`).
 
-    `trace` is the request that failed: a message may have been sent by another one, in which it failed first.
+    `trace` is the request that failed, `seen` its row that shows it: a message may have been sent by another one, in
+    which it failed first.
     """
 
     row: Rows
+    seen: Rows
     trace: NDArray[np.int32]
     service: NDArray[np.int32]
     timeout: Flags
@@ -38,7 +41,7 @@ def failures(spans: SpanTable, own: OwnTime, rows: Flags) -> Failures:
     last = np.flatnonzero(decisive & ~follows)
     source = {target: source for source, target in spans.links.tolist() if spans.failed[source]}
     origin = np.array([source.get(row, row) for row in last.tolist()], dtype=np.int64)
-    return Failures(origin, spans.trace[last], _blamed(spans, own, origin), timeouts(spans)[origin])
+    return Failures(origin, last, spans.trace[last], _blamed(spans, own, origin), timeouts(spans)[origin])
 
 
 def _decisive(spans: SpanTable, rows: Flags) -> Flags:
@@ -67,16 +70,32 @@ def _last_failed_child(spans: SpanTable, failed: Flags) -> Rows:
 
 
 def _blamed(spans: SpanTable, own: OwnTime, origin: Rows) -> NDArray[np.int32]:
-    """The service where it began; of a failed call that did not fail at the other end, the callee."""
-    return np.where(spans.kind[origin] == CLIENT, own.callee[origin], spans.service[origin])
+    """The service where it began; of a failed call that did not fail at the other end, the callee.
+
+    A queue is full because those who should take from it do not keep up, not because somebody sends.
+    """
+    told = np.array([_FULL.search(problem) is not None for problem in spans.problems], dtype=np.bool_)
+    taker = _takers(spans)
+    service = np.where(spans.kind[origin] == CLIENT, own.callee[origin], spans.service[origin])
+    for place in np.flatnonzero((spans.kind[origin] == PRODUCER) & told[spans.problem[origin]]).tolist():
+        row = int(origin[place])
+        service[place] = taker.get((int(spans.service[row]), int(spans.operation[row])), int(service[place]))
+    return service
+
+
+def _takers(spans: SpanTable) -> dict[tuple[int, int], int]:
+    """By service and operation that sends, the service that takes from there."""
+    waits, source = queued(spans)
+    rows = zip(spans.service[source].tolist(), spans.operation[source].tolist(), spans.service[waits], strict=True)
+    return {(sender, operation): int(taker) for sender, operation, taker in rows}
 
 
 def timeouts(spans: SpanTable) -> Flags:
     """The failed spans that gave up waiting: they say so, or their callee went on after they had ended."""
     told = np.array([_TIMEOUT.search(problem) is not None for problem in spans.problems], dtype=np.bool_)
     end = spans.start_ns + spans.shift_ns + spans.duration_ns
-    elsewhere, queued = entries(spans)
-    late = np.flatnonzero(elsewhere & ~queued & (end > end[np.maximum(spans.parent, 0)]))
+    elsewhere, later = entries(spans)
+    late = np.flatnonzero(elsewhere & ~later & (end > end[np.maximum(spans.parent, 0)]))
     outlived = np.zeros(len(spans), dtype=np.bool_)
     outlived[spans.parent[late]] = True
     return spans.failed & (told[spans.problem] | outlived)

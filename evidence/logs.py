@@ -14,6 +14,8 @@ from evidence.distinct import distinct
 from evidence.divergence import places
 from evidence.findings import Finding, NotInvestigated, Reference, Report, Subject, Suspicion
 from evidence.log_table import ERROR, WARN, LogTable
+from evidence.origins import following, origins
+from evidence.own_time import own_time
 from evidence.samples import Sample, sample
 from evidence.sequences import pairs, trace_codes
 from evidence.span_places import NO_ROW
@@ -70,7 +72,8 @@ def investigate(inquiry: Inquiry, logs: LogTable, spans: SpanTable | None = None
     if spans is not None and units.word == "requests":
         chosen = sample(inquiry, spans)
         followed = pairs(chosen, logs)
-        departed = [place for place in places(chosen, followed) if place.rows]
+        since = following(spans, origins(chosen, own_time(spans)))
+        departed = [place for place in places(chosen, followed, since) if place.rows]
         said = [place for place in departed if place.written]
         found = [departures.finding(place, followed, "logs", chosen.bad_count) for place in said] + found
         # What came first in a request is a better witness than what is new.

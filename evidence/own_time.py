@@ -39,14 +39,14 @@ class OwnTime:
 
 def own_time(spans: SpanTable) -> OwnTime:
     start = spans.start_ns + spans.shift_ns
-    elsewhere, queued = entries(spans)
-    answer = answers(spans, elsewhere & ~queued)
+    elsewhere, later = entries(spans)
+    answer = answers(spans, elsewhere & ~later)
     services, peer = _peers(spans, answer)
     calls = (answer != NO_ROW) | (peer != NO_ROW)
     rows = np.arange(len(spans))
     callee = np.where(answer != NO_ROW, spans.service[answer], np.where(peer != NO_ROW, peer, spans.service))
     operation = np.where(answer != NO_ROW, spans.operation[answer], spans.operation)
-    waits, source = _queues(spans, np.flatnonzero(queued), start)
+    waits, source = queued(spans)
     return OwnTime(
         services,
         np.concatenate((rows, waits)),
@@ -107,11 +107,12 @@ def _known(address: str, services: Names) -> str:
     return first if services.find(first) is not None else address
 
 
-def _queues(spans: SpanTable, queued: Rows, start: Rows) -> tuple[Rows, Rows]:
+def queued(spans: SpanTable) -> tuple[Rows, Rows]:
     """Rows that took work from a queue, and the row that put it there: a parent or a linked span of any trace."""
+    later = np.flatnonzero(entries(spans)[1])
     linked = spans.links[(spans.kind[spans.links[:, 1]] == CONSUMER)] if len(spans.links) else spans.links
-    waits = np.concatenate((queued, linked[:, 1]))
-    source = np.concatenate((spans.parent[queued], linked[:, 0]))
+    waits = np.concatenate((later, linked[:, 1]))
+    source = np.concatenate((spans.parent[later], linked[:, 0]))
     order = np.unique(waits, return_index=True)[1]
     return waits[order], source[order]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.case import Inquiry, within
+from evidence.chance import more
 from evidence.findings import NotInvestigated
 from evidence.span_places import NO_ROW, Flags, Rows
 from evidence.span_table import SpanTable
@@ -15,6 +16,10 @@ from evidence.templates import operation_pattern
 
 # With fewer normal traces in the baseline, the incident's good ones are taken as well.
 FEW_NORMAL = 10
+# So unlikely by chance a rise of bad requests must be to be one: no alert goes off on less.
+RISE_CHANCE = 0.01
+# In fewer requests a rise may hide.
+ENOUGH = 100
 MOST_STRATA = 24
 UNKNOWN = MOST_STRATA - 1
 
@@ -89,6 +94,8 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     failed, known = bad_requests(inquiry, spans)
     bad = during & failed if known and (during & failed).any() else during
     any_bad = bad is during
+    if not any_bad and not _risen(inquiry, started, own, failed):
+        raise NotInvestigated("Requests are no more often bad than they usually are, so there is nobody to blame.")
     normal = before if any_bad else before & ~failed
     if not any_bad and normal.sum() < FEW_NORMAL:
         normal = normal | (during & ~failed)
@@ -101,6 +108,15 @@ def sample(inquiry: Inquiry, spans: SpanTable) -> Sample:
     window[normal & (window < 0)] = len(inquiry.baseline)
     window[bad] = len(inquiry.baseline) + 1
     return Sample(spans, bad, normal, any_bad, window, len(inquiry.baseline) + 2)
+
+
+def _risen(inquiry: Inquiry, started: Rows, own: Flags, failed: Flags) -> bool:
+    """Whether more requests are bad than in any one window of the baseline, or too few were recorded to tell."""
+    during = own & inquiry.incident.covers(started)
+    windows = [own & interval.covers(started) for interval in inquiry.baseline]
+    told = [before for before in windows if before.sum() >= ENOUGH and during.sum() >= ENOUGH]
+    counts = [[int(flags.sum()) for flags in (during & failed, during, before & failed, before)] for before in told]
+    return min((more(*four) for four in counts), default=0.0) <= RISE_CHANCE
 
 
 def of_flow(inquiry: Inquiry, spans: SpanTable) -> Flags:

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from evidence import culprits
-from evidence.findings import Report, Suspicion
+from evidence.findings import Finding, Report, Suspicion
 
 
 def ranked(seen: tuple[str, ...] = (), **suspicions: list[Suspicion]) -> list[tuple[str, str]]:
@@ -49,3 +49,17 @@ def test_scores_fall_strictly_and_add_up_to_one_at_most():
     scores = [one.score for one in found]
     assert all(higher > lower for higher, lower in pairwise(scores))
     assert sum(scores) == pytest.approx(1, abs=0.01)
+
+
+def mixed(part: float, *suspicions: Suspicion) -> list[str]:
+    mix = Finding("segments", "The mix has changed.", part, 0.8, numbers={"mix": True})
+    reports = {"segments": Report((mix,)), "logs": Report(suspicions=suspicions)}
+    return [one.service for one in culprits.ranked(reports)]
+
+
+def test_nobody_is_blamed_where_another_mix_of_requests_explains_the_trouble():
+    assert mixed(0.95, Suspicion("pay", "code", 0.9)) == []
+
+
+def test_who_is_to_blame_for_the_half_that_another_mix_leaves_is_named():
+    assert mixed(0.5, Suspicion("pay", "code", 0.9)) == ["pay"]

@@ -56,3 +56,21 @@ def test_a_call_after_a_failed_like_it_is_a_repeat():
 
 def test_no_failures_blame_nobody():
     assert blamed(made(Step("web", "GET /", (call("web", Step("a", "x")),)))) == []
+
+
+def sending(problem: str) -> SpanTable:
+    """web sends orders to worker; the second request cannot."""
+    one = Traffic()
+    taken = Step("worker", "take", kind="consumer", detached=True)
+    one.add(NOON, Step("web", "GET /", (Step("web", "send", (taken,), kind="producer"),)))
+    refused = Step("web", "send", kind="producer", status="error", message=problem)
+    one.add(NOON, Step("web", "GET /", (refused,), status="error"))
+    return one.table()
+
+
+def test_a_full_queue_is_the_fault_of_who_takes_from_it():
+    assert blamed(sending("QueueFull: 100 messages are waiting")) == ["worker"]
+
+
+def test_a_message_that_cannot_be_sent_for_another_reason_is_the_senders_fault():
+    assert blamed(sending("SerializationError")) == ["web"]

@@ -60,3 +60,11 @@ def test_an_incident_without_requests_cannot_be_compared():
     made.fill(BASELINE, request, 10)
     with pytest.raises(NotInvestigated, match="incident"):
         sample(make_inquiry(), made.table())
+
+
+def test_as_many_failed_requests_as_usual_are_no_incident():
+    def rarely(drawn: random.Random) -> Step:
+        return Step("web", "GET /", status="error" if drawn.random() < 0.02 else "unset")
+
+    with pytest.raises(NotInvestigated, match="no more often bad"):
+        sample(make_inquiry(Bad(error=True)), traffic(rarely, rarely, 400).table())
