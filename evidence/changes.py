@@ -88,18 +88,20 @@ def investigate(
     versions: Mapping[str, Mapping[str, VersionSeen]] | None = None,
     blamed: Mapping[str, float] | None = None,
     onset: datetime | None = None,
+    latest: datetime | None = None,
 ) -> Report:
     """Ranks all changes that were announced or can be seen in the telemetry.
 
     `versions` is what traces tell, by service and version; `blamed` how likely other investigators hold each service
     to be where it is wrong, if they have been asked, else the metrics tell; `onset` is read from the metrics when it is
-    not given. Raises `NotInvestigated` when no change is known.
+    not given, and may be as late as `latest`. Raises `NotInvestigated` when no change is known.
     """
     held = table or SeriesTable()
     changes = known_changes(inquiry, held, versions or {})
     if not changes:
         raise NotInvestigated("No change was announced, and none can be seen in the telemetry.")
-    scene = _scene(inquiry, held, topology, versions or {}, blamed, onset)
+    began = (onset, max(latest or onset, onset + LATE)) if onset else None
+    scene = _scene(inquiry, held, topology, versions or {}, blamed, began)
     return _report(scene, _scored([_judged(change, scene) for change in changes], scene))
 
 
@@ -109,11 +111,11 @@ def _scene(
     topology: Sequence[tuple[str, str]],
     versions: Mapping[str, Mapping[str, VersionSeen]],
     blamed: Mapping[str, float] | None,
-    onset: datetime | None,
+    began: tuple[datetime, datetime] | None,
 ) -> _Scene:
     told = _analysis(inquiry, table, topology)
     role: Role = told.role if told else "errors" if inquiry.bad.error else "latency"
-    seen = _onset(inquiry, told, role) if onset is None else (onset, onset + LATE)
+    seen = began or _onset(inquiry, told, role)
     return _Scene(
         inquiry=inquiry,
         onset=seen[0],
