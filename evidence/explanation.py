@@ -36,6 +36,9 @@ from evidence.story import Clause
 
 log = logging.getLogger(__name__)
 
+# How likely it is that something is wrong though neither counts nor traces nor metrics show since when.
+NOT_BEGUN = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -233,9 +236,13 @@ def _metrics(work: _Investigation) -> Report:
 
 
 def _changes(work: _Investigation) -> Report:
-    """Last, because a change is judged by whether it is near what the others blame."""
+    """Last, because a change is judged by whether it is near what the others blame.
+
+    What they blame counts little where nothing rose: then nothing began that a change could have brought.
+    """
     spans = work.material.spans
-    blamed = {one.service: one.score for one in culprits.ranked(work.reports) if one.kind != "change"}
+    began = 1.0 if work.onset else NOT_BEGUN
+    blamed = {one.service: began * one.score for one in culprits.ranked(work.reports) if one.kind != "change"}
     return changes.investigate(
         work.inquiry,
         work.material.series,
