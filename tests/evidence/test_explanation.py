@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 
 from connectors.telemetry import to_ns
 from evidence import explanation
-from evidence.case import Bad, Inquiry
+from evidence.case import Bad, Change, Inquiry
 from evidence.count_table import CountTable, Request, of_requests
 from evidence.explanation import Explained, Material, explain, explained
 from evidence.findings import Finding, NotInvestigated, Report, Subject, Suspicion
@@ -91,8 +92,8 @@ def test_findings_come_in_the_order_of_investigators_and_culprits_by_score(
 
 
 def test_changes_are_judged_last_by_what_the_others_blame():
-    assert [name for name, _ in explanation.INVESTIGATORS][0] == "onset"
-    assert [name for name, _ in explanation.INVESTIGATORS][-1] == "changes"
+    first, *_, last = (name for name, _ in explanation.INVESTIGATORS)
+    assert (first, last) == ("onset", "changes")
 
 
 def test_nothing_recorded_is_no_failure():
@@ -146,3 +147,12 @@ def test_where_nothing_tells_how_requests_fared_the_incidents_start_has_to_do():
 
 def test_steady_counts_have_no_onset():
     assert explain(FAILING, Material(counts=counts(INCIDENT.end))).onset is None
+
+
+def test_a_change_is_not_blamed_where_nothing_began():
+    inquiry = replace(FAILING, changes=(Change(INCIDENT.start, "deploy", "pay", "2.0", "Deploy pay 2.0"),))
+    work = explanation._Investigation(inquiry, Material(counts=counts(INCIDENT.end)))
+    work.reports["spans"] = Report(suspicions=(Suspicion("pay", "code", 0.6),))
+    assert explanation._changes(work).findings[0].score < 0.3
+    work.onset = INCIDENT.start
+    assert explanation._changes(work).findings[0].score > 0.3
