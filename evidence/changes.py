@@ -21,8 +21,9 @@ from evidence.versions import VersionSeen, known_changes, seen_version
 
 # About 70 % of outages are due to changes in a live system (Beyer et al., Site Reliability Engineering, 2016, ch. 1).
 BY_CHANGE = 0.7
-# A change counts half once the onset is that much later; slow leaks and rare paths take longer.
-FADES_AFTER = timedelta(minutes=30)
+# Most changes that do harm do it at once; slow leaks and rare paths take longer. Once the onset is that much later, a
+# change counts a quarter.
+FADES_AFTER = timedelta(minutes=8)
 # How much later than the onset a change may be recorded, as clocks and slices are not exact.
 LATE = timedelta(minutes=1)
 # A change far from what is blamed may still do it by ways that nobody measured.
@@ -88,18 +89,20 @@ def investigate(
     versions: Mapping[str, Mapping[str, VersionSeen]] | None = None,
     blamed: Mapping[str, float] | None = None,
     onset: datetime | None = None,
+    latest: datetime | None = None,
 ) -> Report:
     """Ranks all changes that were announced or can be seen in the telemetry.
 
     `versions` is what traces tell, by service and version; `blamed` how likely other investigators hold each service
     to be where it is wrong, if they have been asked, else the metrics tell; `onset` is read from the metrics when it is
-    not given. Raises `NotInvestigated` when no change is known.
+    not given, and may be as late as `latest`. Raises `NotInvestigated` when no change is known.
     """
     held = table or SeriesTable()
     changes = known_changes(inquiry, held, versions or {})
     if not changes:
         raise NotInvestigated("No change was announced, and none can be seen in the telemetry.")
-    scene = _scene(inquiry, held, topology, versions or {}, blamed, onset)
+    began = (onset, max(latest or onset, onset + LATE)) if onset else None
+    scene = _scene(inquiry, held, topology, versions or {}, blamed, began)
     return _report(scene, _scored([_judged(change, scene) for change in changes], scene))
 
 
@@ -109,11 +112,11 @@ def _scene(
     topology: Sequence[tuple[str, str]],
     versions: Mapping[str, Mapping[str, VersionSeen]],
     blamed: Mapping[str, float] | None,
-    onset: datetime | None,
+    began: tuple[datetime, datetime] | None,
 ) -> _Scene:
     told = _analysis(inquiry, table, topology)
     role: Role = told.role if told else "errors" if inquiry.bad.error else "latency"
-    seen = _onset(inquiry, told, role) if onset is None else (onset, onset + LATE)
+    seen = began or _onset(inquiry, told, role)
     return _Scene(
         inquiry=inquiry,
         onset=seen[0],
@@ -162,7 +165,11 @@ def _judged(change: Change, scene: _Scene) -> Judged:
 
 
 def _recency(gap: timedelta) -> float:
-    return 1 / (1 + max(gap, timedelta()) / FADES_AFTER)
+    """How dense the onsets of harmful changes are so long after them (Lomax, of shape 1), compared with at once.
+
+    Changes that do no harm come at any time, so this is how much more likely the gap is for a harmful one.
+    """
+    return 1 / (1 + max(gap, timedelta()) / FADES_AFTER) ** 2
 
 
 def _scope(service: str, scene: _Scene) -> float:
@@ -179,6 +186,8 @@ def _lift(seen: VersionSeen | None) -> float:
     """How much more of the bad requests than of all have the version."""
     if seen is None or seen.bad_share is None:
         return 1.0
+    if not seen.incident_share:
+        return 1 / MOST_LIFT
     lift = (seen.bad_share + 0.05) / (seen.incident_share + 0.05)
     return float(np.clip(lift, 1 / MOST_LIFT, MOST_LIFT))
 

@@ -18,6 +18,7 @@ from evidence import (
     culprits,
     dependencies,
     logs,
+    metric_onset,
     requests,
     saturation,
     segments,
@@ -34,6 +35,9 @@ from evidence.span_table import SpanTable
 from evidence.story import Clause
 
 log = logging.getLogger(__name__)
+
+# How likely it is that something is wrong though neither counts nor traces nor metrics show since when.
+NOT_BEGUN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class _Investigation:
     reports: dict[str, Report] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     onset: datetime | None = None
+    # It may have begun as late as this.
+    latest: datetime | None = None
 
     @cached_property
     def counts(self) -> CountTable:
@@ -165,15 +171,42 @@ def explain(inquiry: Inquiry, material: Material) -> Explained:
 
 # -- What each of them is given
 def _onset(work: _Investigation) -> Report:
-    """As the ledger tells it, where there is one; else from the counts."""
+    """As the ledger tells it, where there is one; else as counts, traces or metrics show it.
+
+    Where nothing tells how requests fared, the incident's own start has to do, and no finding says so.
+    """
     work.onset = work.material.onset
     if work.onset:
         return Report()
-    found = beginning.of_counts(work.inquiry, work.counts)
-    if found is None:
+    if found := _risen(work):
+        work.onset, work.latest = found.onset.at, found.onset.latest
+        return beginning.report(found)
+    if work.inquiry.bad.known and _counted(work):
         return Report()
-    work.onset = found.at
-    return beginning.report(found)
+    return _onset_of_metrics(work)
+
+
+def _risen(work: _Investigation) -> beginning.Rise | None:
+    """The clearest rise: of bad requests, or of what is unusual in traces where nobody knows which ones are bad."""
+    found = [beginning.of_counts(work.inquiry, work.counts)] if _counted(work) else []
+    if work.material.spans and not work.inquiry.bad.known:
+        found.append(beginning.of_traces(work.inquiry, work.material.spans))
+    return max((one for one in found if one), key=lambda one: one.onset.gain, default=None)
+
+
+def _counted(work: _Investigation) -> bool:
+    return bool(work.material.counts or (work.material.spans and work.inquiry.bad.known))
+
+
+def _onset_of_metrics(work: _Investigation) -> Report:
+    try:
+        report = metric_onset.investigate(work.inquiry, work.series)
+    except NotInvestigated:
+        work.onset = None if _counted(work) or work.material.spans else work.inquiry.incident.start
+        raise
+    for finding in report.findings:
+        work.onset = datetime.fromisoformat(str(finding.numbers["at"]))
+    return report
 
 
 def _segments(work: _Investigation) -> Report:
@@ -203,9 +236,13 @@ def _metrics(work: _Investigation) -> Report:
 
 
 def _changes(work: _Investigation) -> Report:
-    """Last, because a change is judged by whether it is near what the others blame."""
+    """Last, because a change is judged by whether it is near what the others blame.
+
+    What they blame counts little where nothing rose: then nothing began that a change could have brought.
+    """
     spans = work.material.spans
-    blamed = {one.service: one.score for one in culprits.ranked(work.reports) if one.kind != "change"}
+    began = 1.0 if work.onset else NOT_BEGUN
+    blamed = {one.service: began * one.score for one in culprits.ranked(work.reports) if one.kind != "change"}
     return changes.investigate(
         work.inquiry,
         work.material.series,
@@ -213,6 +250,7 @@ def _changes(work: _Investigation) -> Report:
         requests.versions(work.inquiry, spans) if spans else None,
         blamed or None,
         work.onset,
+        work.latest,
     )
 
 

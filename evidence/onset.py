@@ -15,6 +15,8 @@ type Values = NDArray[np.float64]
 
 # A step has to make the counts at least e³ (20) times more likely than one steady rate does.
 LEAST_GAIN = 3.0
+# Splits whose likelihood is less than e² below the best one's are as good (a 95 % likelihood interval, Wilks 1938).
+NEARLY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,15 @@ class Count:
 class Onset:
     """From `at` on, the share of bad events is `after` instead of `before` (both 0…1).
 
-    `gain` is the logarithm of how much more likely the step makes the counts than one steady rate.
+    `gain` is the logarithm of how much more likely the step makes the counts than one steady rate. It may have begun
+    as late as `latest`: within the first count that is worse, or in a later one that is nearly as likely.
     """
 
     at: datetime
     before: float
     after: float
     gain: float
+    latest: datetime
 
 
 def onset(counts: Sequence[Count]) -> Onset | None:
@@ -48,15 +52,18 @@ def onset(counts: Sequence[Count]) -> Onset | None:
     bad = [0.0, *accumulate(count.bad for count in counts)]
     total = [0.0, *accumulate(count.total for count in counts)]
     steady = _likelihood(bad[-1], total[-1])
-    best: Onset | None = None
+    found: list[tuple[float, int, float, float]] = []
     for place in range(1, len(counts)):
         before, after = _rate(bad[place], total[place]), _rate(bad[-1] - bad[place], total[-1] - total[place])
         if before is None or after is None or after <= before:
             continue
         split = _likelihood(bad[place], total[place]) + _likelihood(bad[-1] - bad[place], total[-1] - total[place])
-        if split - steady >= LEAST_GAIN and (best is None or split - steady > best.gain):
-            best = Onset(counts[place].start, before, after, split - steady)
-    return best
+        found.append((split - steady, place, before, after))
+    gain, place, before, after = max(found, key=lambda one: (one[0], -one[1]), default=(0.0, 0, 0.0, 0.0))
+    if gain < LEAST_GAIN:
+        return None
+    last = max(other for likely, other, _, _ in found if likely >= gain - NEARLY)
+    return Onset(counts[place].start, before, after, gain, counts[min(last + 1, len(counts) - 1)].start)
 
 
 def _rate(bad: float, total: float) -> float | None:

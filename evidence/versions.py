@@ -73,9 +73,11 @@ def seen_version(versions: Mapping[str, Mapping[str, VersionSeen]], service: str
 
 
 def _in_traces(versions: Mapping[str, Mapping[str, VersionSeen]]) -> Iterable[Change]:
+    """Versions that came while another one was there; the one that they replace is no change."""
     for service, by_version in versions.items():
+        began = min((seen.first_ns for seen in by_version.values()), default=0)
         for version, seen in by_version.items():
-            if seen.baseline_share < _ESTABLISHED and len(by_version) > 1:
+            if seen.baseline_share < _ESTABLISHED and seen.first_ns > began + TOLERANCE_NS:
                 yield Change(from_ns(seen.first_ns), "version", service, version)
 
 

@@ -189,3 +189,43 @@ def test_pods_that_use_more_speak_against_a_change_when_requests_are_not_measure
 
     report = told(change("stock", 0), change("pay", 0), table=[*used("stock", 20), *used("pay", 90)])
     assert ranked(report) == ["pay", "stock"]
+
+
+def test_a_change_whose_harm_would_have_had_a_quarter_of_an_hour_to_show_is_hardly_blamed() -> None:
+    soon, long_ago = (
+        investigate(inquiry(change("pay", minutes)), None, EDGES, blamed={"pay": 1.0}, onset=NOON)
+        for minutes in (1, 15)
+    )
+    assert soon.findings[0].score > 0.5
+    assert long_ago.findings[0].score < 0.3
+
+
+def test_a_change_that_came_while_it_may_have_begun_is_not_too_late() -> None:
+    asked = inquiry(change("pay", -1.5))
+    exact = investigate(asked, None, EDGES, blamed={"pay": 1.0}, onset=NOON)
+    vague = investigate(asked, None, EDGES, blamed={"pay": 1.0}, onset=NOON, latest=NOON + 2 * MINUTE)
+    assert exact.findings[0].score == 0.0
+    assert vague.findings[0].score > 0.5
+
+
+def test_the_version_that_a_new_one_replaces_is_no_change() -> None:
+    began = to_ns(NOON - 20 * MINUTE)
+    versions = {
+        "pay": {
+            "1.0": VersionSeen(began, 0.3, 0.0, 0.0),
+            "2.0": VersionSeen(to_ns(NOON - 15 * MINUTE), 0.7, 1.0, 1.0),
+        }
+    }
+    report = investigate(inquiry(change("pay", 15)), None, EDGES, versions, {"pay": 1.0}, NOON)
+    assert [finding.numbers["version"] for finding in report.findings] == ["2.0"]
+
+
+def test_a_version_that_no_request_passes_any_more_is_not_blamed() -> None:
+    versions = {
+        "pay": {
+            "1.0": VersionSeen(to_ns(NOON - 60 * MINUTE), 1.0, 1.0, 1.0),
+            "2.0": VersionSeen(to_ns(NOON - 3 * MINUTE), 0.01, 0.0, 0.0),
+        }
+    }
+    report = investigate(inquiry(change("pay", 3)), None, EDGES, versions, {"pay": 1.0}, NOON)
+    assert report.findings[0].score < 0.1
