@@ -176,10 +176,9 @@ class TestCopies:
         found = [series([*STILL, 14, 14, 14, 14, 20], prometheus_replica=name) for name in names]
         assert totals(*found) == [4, 6]
 
-    def test_may_share_one_up(self) -> None:
-        one = series([*STILL, 14, 14, 14, 14, 20], replica="one")
-        two = series([*STILL, 14, 14, 14, 16, 20], first=-53, replica="two")
-        assert totals(one, two, up()) == [4, 6]
+    def test_are_not_parts_that_one_exporter_calls_replicas(self) -> None:
+        found = [series([*STILL, 14, 14, 14, 14, 20], replica=name) for name in ("0", "1")]
+        assert totals(*found, up()) == [8, 12]
 
     def test_are_not_processes_that_only_look_alike(self) -> None:
         found = [series([n * 100] * 5 + [n * 100 + 4] * 5, pod=f"p{n}") for n in (1, 2)]
