@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from math import inf
 
 from connectors.raw_samples import Samples
 from slo.targets import TREMBLE, Ints, Target, Targets, target_of
@@ -13,20 +14,22 @@ SURE = frozenset({"prometheus_replica", "__replica__"})
 LIKELY = frozenset({"replica", "prometheus"})
 # A scrape takes so long to be answered: the values of nearer ones may be in either order. Seconds.
 SLACK = 2.0
-# Of neighbouring values of two copies so many may fall, as after a restart that nothing tells of.
-FALLS = 0.05
+# Of neighbouring values of two copies so many may fall, as at a restart that nothing tells of.
+FALLS = 0.04
 # So many series of a target that move say enough.
 ENOUGH = 50
 
 type Names = frozenset[str]
+type Values = tuple[Sequence[float], Sequence[float]]  # Unix seconds, and the value at each.
 type Key = tuple[int, frozenset[tuple[str, str]]]
 
 
 @dataclass
 class _Source:
-    """What one server scrapes of one target: the labels of its `up`, and its series."""
+    """What one server scrapes of one target: the labels of its `up`, which says when, and its series."""
 
     labels: Mapping[str, str]
+    up: Samples | None = None
     started: Samples | None = None
     series: list[int] = field(default_factory=list)
 
@@ -89,11 +92,13 @@ class Replicas:
         return names <= SURE or not (_started_apart(one.started, other.started) or self._apart(one, other, names))
 
     def _apart(self, one: _Source, other: _Source, names: Names) -> bool:
-        theirs = {self._rest(number, names): self._series[number] for number in other.series}
-        pairs = ((self._series[n], theirs.get(self._rest(n, names))) for n in one.series)
-        moving = ((mine, their) for mine, their in pairs if their and _tell(mine, their))
-        falls = [fell for pair in islice(moving, ENOUGH) for fell in (*_falls(*pair), *_falls(*reversed(pair)))]
-        return sum(falls) > max(1, FALLS * len(falls))
+        found: tuple[dict[frozenset[tuple[str, str]], Samples], ...] = tuple(
+            {self._rest(number, names): self._series[number] for number in source.series} for source in (one, other)
+        )
+        pairs = ((_known(one, found[0].get(key)), _known(other, found[1].get(key))) for key in {**found[0], **found[1]})
+        moving = islice((pair for pair in pairs if _tell(*pair)), ENOUGH)
+        falls = [fell for mine, their in moving for fell in (*_falls(mine, their), *_falls(their, mine))]
+        return sum(falls) > FALLS * len(falls)
 
     def _rest(self, number: int, names: Names) -> frozenset[tuple[str, str]]:
         return frozenset(pair for pair in self._series[number].labels.items() if pair[0] not in names)
@@ -102,7 +107,10 @@ class Replicas:
 def _scraped(targets: Targets, target: Ints) -> Iterator[list[_Source]]:
     """What several `up` of one job and instance say is scraped."""
     several = targets.with_several()
-    sources = {number: _Source(targets.labels[number], targets.started.get(number)) for number in chain(*several)}
+    sources = {
+        number: _Source(targets.labels[number], targets.ups[number], targets.started.get(number))
+        for number in chain(*several)
+    }
     if sources:
         for place, number in enumerate(target.tolist()):
             if source := sources.get(number):
@@ -137,18 +145,27 @@ def _started_apart(one: Samples | None, other: Samples | None) -> bool:
     return bool(mine and theirs) and all(abs(a - b) > TREMBLE for a in mine for b in theirs)
 
 
-def _tell(one: Samples, other: Samples) -> bool:
+def _known(source: _Source, series: Samples | None) -> Values:
+    """The values of one counter: zero where it was not there yet, though its target was up."""
+    times, values = (series.times, series.values) if series else ([], [])
+    up = source.up
+    if up is None or (times and up.times[0] >= times[0]):
+        return times, values
+    first = times[0] if times else inf
+    early = [at for at, value in zip(up.times, up.values, strict=True) if value == 1 and at < first]
+    return [*early, *times], [*[0.0] * len(early), *values]
+
+
+def _tell(one: Values, other: Values) -> bool:
     """Whether their values say anything: not when nothing moves and both are equal."""
-    values = one.values[0], one.values[-1], other.values[0], other.values[-1]
-    return min(values) != max(values) or len({*one.values, *other.values}) > 1
+    return bool(one[1] and other[1]) and len({*one[1], *other[1]}) > 1
 
 
-def _falls(one: Samples, other: Samples) -> Iterator[bool]:
+def _falls(one: Values, other: Values) -> Iterator[bool]:
     """Whether the value falls from each scrape of `other` to the next of `one`, where neither says it was restarted."""
-    times, values = other.times, other.values
-    for place in range(1, len(one.times)):
-        at, value, before = one.times[place], one.values[place], one.times[place - 1]
-        last = bisect_right(times, at - SLACK) - 1
-        neighbours = 0 <= last < len(times) - 1 and times[last] > before - SLACK
-        if neighbours and value >= one.values[place - 1] and values[last + 1] >= values[last]:
-            yield value < values[last]
+    (own_times, own), (times, values) = one, other
+    for place in range(1, len(own)):
+        last = bisect_right(times, own_times[place] - SLACK) - 1
+        neighbours = 0 <= last < len(times) - 1 and times[last] > own_times[place - 1] - SLACK
+        if neighbours and own[place] >= own[place - 1] and values[last + 1] >= values[last]:
+            yield own[place] < values[last]

@@ -37,6 +37,7 @@ class Targets:
     """
 
     def __init__(self, ups: Sequence[Samples], starts: Sequence[Samples], origin: float) -> None:
+        self.ups = ups
         self.labels = [_own(one.labels) for one in ups]
         self._by_name: dict[Target, list[int]] = {}
         for number, one in enumerate(ups):
