@@ -73,11 +73,12 @@ class _Life:
 
     def _seen_since(self, step: Step) -> bool:
         """Whether another copy may have seen the beginning that the step tells of."""
+        if step.absent:
+            return any(at > step.since for copy, at in self._last.items() if copy != step.copy)
         if step.copy in self._known and step.copy not in self._last:
             # Its last sample was of an older life.
             return True
-        told = self._last if step.absent else self._since
-        return any(at > step.since for copy, at in told.items() if copy != step.copy)
+        return any(at > step.since for copy, at in self._since.items() if copy != step.copy)
 
     def begin(self, step: Step) -> None:
         self._level, self._settled, self._begun = 0.0, 0.0, step.at

@@ -3,8 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, islice
-from math import inf
 
 from connectors.raw_samples import Samples
 from slo.targets import TREMBLE, Ints, Target, Targets, target_of
@@ -14,7 +14,7 @@ SURE = frozenset({"prometheus_replica", "__replica__"})
 LIKELY = frozenset({"replica", "prometheus"})
 # A scrape takes so long to be answered: the values of nearer ones may be in either order. Seconds.
 SLACK = 2.0
-# Of neighbouring values of two copies so many may fall, as at a restart that nothing tells of.
+# Of neighbouring values of two copies one may fall, or so many: at restarts that nothing tells of.
 FALLS = 0.04
 # So many series of a target that move say enough.
 ENOUGH = 50
@@ -32,6 +32,12 @@ class _Source:
     up: Samples | None = None
     started: Samples | None = None
     series: list[int] = field(default_factory=list)
+
+    @cached_property
+    def scrapes(self) -> frozenset[float]:
+        """When it went well, as far as anything tells."""
+        up = self.up
+        return frozenset(at for at, value in zip(up.times, up.values, strict=True) if value == 1) if up else frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class Replicas:
         pairs = ((_known(one, found[0].get(key)), _known(other, found[1].get(key))) for key in {**found[0], **found[1]})
         moving = islice((pair for pair in pairs if _tell(*pair)), ENOUGH)
         falls = [fell for mine, their in moving for fell in (*_falls(mine, their), *_falls(their, mine))]
-        return sum(falls) > FALLS * len(falls)
+        return sum(falls) > max(1, FALLS * len(falls))
 
     def _rest(self, number: int, names: Names) -> frozenset[tuple[str, str]]:
         return frozenset(pair for pair in self._series[number].labels.items() if pair[0] not in names)
@@ -146,14 +152,15 @@ def _started_apart(one: Samples | None, other: Samples | None) -> bool:
 
 
 def _known(source: _Source, series: Samples | None) -> Values:
-    """The values of one counter: zero where it was not there yet, though its target was up."""
+    """The values of one counter: zero where it was not there though its target was up."""
     times, values = (series.times, series.values) if series else ([], [])
-    up = source.up
-    if up is None or (times and up.times[0] >= times[0]):
+    scrapes = source.scrapes
+    # A series with timestamps of its own has samples between scrapes.
+    if len(times) == len(scrapes) or (times and times[-1] not in scrapes):
         return times, values
-    first = times[0] if times else inf
-    early = [at for at, value in zip(up.times, up.values, strict=True) if value == 1 and at < first]
-    return [*early, *times], [*[0.0] * len(early), *values]
+    there = dict.fromkeys(scrapes, 0.0) | dict(zip(times, values, strict=True))
+    every = sorted(there)
+    return every, [there[at] for at in every]
 
 
 def _tell(one: Values, other: Values) -> bool:
