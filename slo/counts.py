@@ -195,11 +195,15 @@ class Counts:
 
     def _read_by(self, numbers: Sequence[int]) -> Iterator[Step]:
         """The steps of copies, in order."""
-        steps = self._steps
         where = np.concatenate([np.arange(self._ends[n] - self._sizes[n], self._ends[n]) for n in numbers])
-        where = where[np.argsort(steps.at[where], kind="stable")]
-        at, before = steps.at[where], steps.before[where]
-        gone = self._targets.absent_until(self._target[steps.series[where]], at)
-        absent = steps.anew[where] & (steps.first[where] | (gone > before))
-        columns = (at, steps.series[where], steps.value[where], steps.first[where], steps.anew[where])
-        return map(Step, *(column.tolist() for column in (*columns, np.where(absent, gone, before), absent)))
+        where = where[np.argsort(self._steps.at[where], kind="stable")]
+        return map(Step, *(column[where].tolist() for column in self._told))
+
+    @cached_property
+    def _told(self) -> tuple[Ints | Floats | Bools, ...]:
+        """What each sample tells of its copy: the columns of `Step`."""
+        steps = self._steps
+        gone = self._targets.absent_until(self._target[steps.series], steps.at)
+        absent = steps.anew & (steps.first | (gone > steps.before))
+        since = np.where(absent, gone, steps.before)
+        return steps.at, steps.series, steps.value, steps.first, steps.anew, since, absent

@@ -154,7 +154,7 @@ def _fresh(ups: Sequence[Samples], starts: Mapping[int, Samples]) -> dict[int, f
         started = one.values[0]
         if first is None or one.times[0] != first or not first - FRESH <= started <= first + SKEW:
             continue
-        if not any(last <= first and other != target for other, last in before[round(started, 3)]):
+        if not any(last < first and other != target for other, last in before[round(started, 3)]):
             fresh[target] = first
     return fresh
 
