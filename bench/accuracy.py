@@ -9,19 +9,21 @@ or nothing if it is off by one event at most. Of ratios it is the share by which
 
 import argparse
 import math
+import os
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bench.histories import EPOCH, METRIC, SCENARIOS, Line, Story, openmetrics, told
+from bench.histories import EPOCH, METRIC, SCENARIOS, SEED, Line, Story, openmetrics, told
 from connectors.prometheus import Prometheus
+from slo import reading
 from slo.answers import slices_of
 from slo.chunks import Chunk
 from slo.counting import Matcher, Sli, choices, promql
 from slo.increments import tally
-from slo.samples import fetch, joined
+from slo.samples import Fetched, fetch, joined
 from slo.slices import Measured
 from slo.wording import NARROW
 from tests.servers import PrometheusServer, prometheus_server
@@ -65,11 +67,11 @@ def sli_of(story: Story) -> Sli:
 def by_samples(store: Prometheus, story: Story) -> Sums:
     """Fireline, from raw samples, in pieces of different length that arrive in any order."""
     sli = sli_of(story)
-    return sums(
-        slice
-        for chunk in _pieces(story)
-        for slice in tally(sli, joined([fetch(store, choice.selector, chunk) for choice in choices(sli)]))[()]
-    )
+    return sums(slice for chunk in _pieces(story) for slice in tally(sli, _fetched(store, sli, chunk))[()])
+
+
+def _fetched(store: Prometheus, sli: Sli, chunk: Chunk) -> Fetched:
+    return joined([fetch(store, choice.selector, chunk) for choice in choices(sli)])
 
 
 def by_query(store: Prometheus, story: Story) -> Sums:
@@ -111,13 +113,33 @@ WAYS: dict[str, Way] = {
 }
 
 
+SAMPLES, LIVE = "Fireline, samples", "Fireline, live"
+COLUMNS = (LIVE, *WAYS)
+
+
+def live(store: Prometheus, stories: Sequence[Story], slice: timedelta = SLICE, at_once: int = 1) -> list[Row]:
+    """Fireline as it measures: all that is due in one read, `at_once` slices after the others."""
+    slis = {one.service: sli_of(one) for one in stories}
+    added = dict.fromkeys(slis, (0.0, 0.0))
+    for number in range(round(max(one.hours for one in stories) * timedelta(hours=1) / slice / at_once)):
+        chunk = Chunk(EPOCH + number * at_once * slice, slice, at_once)
+        for name, answer in reading.read(store, slis, chunk).items():
+            if isinstance(answer, Exception):
+                raise answer
+            bad, total = sums(answer[()])
+            added[name] = added[name][0] + bad, added[name][1] + total
+    return [Row(one, LIVE, *added[one.service]) for one in stories]
+
+
 def rows(store: Prometheus, story: Story, ways: Sequence[str]) -> Iterator[Row]:
     for way in ways:
         yield Row(story, way, *WAYS[way](store, story))
 
 
-def stories(names: Sequence[str], rates: Sequence[float], hours: float) -> tuple[list[Story], list[Line]]:
-    found = [told(name, rate, hours) for name in names for rate in rates]
+def stories(
+    names: Sequence[str], rates: Sequence[float], hours: float, seeds: Sequence[int] = (SEED,)
+) -> tuple[list[Story], list[Line]]:
+    found = [told(name, rate, hours, seed) for name in names for rate in rates for seed in seeds]
     return [story for story, _ in found], [line for _, lines in found for line in lines]
 
 
@@ -127,6 +149,8 @@ def serving(server: PrometheusServer) -> Prometheus:
 
 # -- The table --------------------------------------------------------------------------------------------------------
 def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("FIRELINE_SECRET_KEY", "bench")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=12)
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
@@ -136,7 +160,7 @@ def main() -> int:
         f"{options.hours:g} h of scrapes every 30 s, 3 processes, 5 % errors; the worst of "
         f"{', '.join(f'{rate:g}' for rate in options.rates)} events/s\n"
     )
-    print(f"| scenario | {' | '.join(WAYS)} |\n|---|{'---:|' * len(WAYS)}")
+    print(f"| scenario | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}")
     failed = [name for name in options.only if not _print(name, options.rates, options.hours)]
     if failed:
         print(f"\nOff by more than {TOLERANCE:.1%} and one event, counted from samples: {', '.join(failed)}")
@@ -148,9 +172,10 @@ def _print(name: str, rates: Sequence[float], hours: float) -> bool:
     told_stories, lines = stories([name], rates, hours)
     with prometheus_server(openmetrics=openmetrics(lines)) as server, serving(server) as store:
         found = [row for story in told_stories for row in rows(store, story, list(WAYS))]
-    cells = [_cell([row for row in found if row.way == way]) for way in WAYS]
+        found += live(store, told_stories)
+    cells = [_cell([row for row in found if row.way == way]) for way in COLUMNS]
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    return all(exact(row) for row in found if row.way == "Fireline, samples")
+    return all(exact(row) for row in found if row.way in (SAMPLES, LIVE))
 
 
 def exact(row: Row) -> bool:

@@ -22,6 +22,7 @@ METRIC = "requests_total"
 EVERY, INSTANCES = 30.0, ("a", "b", "c")
 HOUR, MINUTE = 3600.0, 60.0
 ERRORS = 0.05
+SEED = 7
 OK, FAILED = "200", "500"
 CODES = ((OK, 1 - ERRORS), (FAILED, ERRORS))
 
@@ -40,6 +41,7 @@ class Life:
     quiet: float = 0
     leap: int = 0
     told: bool = True
+    region: str = ""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Story:
     rate: float
     hours: float
     random: np.random.Generator
+    seed: int = SEED
     lives: list[Life] = field(default_factory=list)
     # Stretches in which targets do not answer, by instance, and in which nothing is scraped at all.
     silent: dict[str, list[Span]] = field(default_factory=dict)
@@ -70,7 +73,7 @@ class Story:
 
     @property
     def service(self) -> str:
-        return f"{self.name.replace(' ', '-').replace(',', '')}-{self.rate:g}"
+        return f"{self.name.replace(' ', '-').replace(',', '')}-{self.rate:g}-{self.seed}"
 
     def runs(self, instance: str, *starts: float, until: float | None = None, quiet: float = 0, leap: int = 0) -> None:
         """A process that ends three seconds before each of its next starts."""
@@ -190,6 +193,27 @@ def two_replicas(story: Story) -> None:
     story.replicas = {"one": (0.0, [(third, third + 20 * MINUTE)]), "two": (7.3, [(2 * third, 2 * third + HOUR / 2)])}
 
 
+def replicas_at_random(story: Story) -> None:
+    """Processes restart at any moment between the scrapes of servers that scrape at any distance from each other."""
+    story.started = bool(story.random.integers(2))
+    for instance in INSTANCES:
+        gaps = story.random.uniform(15 * MINUTE, 45 * MINUTE, int(story.hours * 4) + 1)
+        story.runs(instance, *(at for at in np.concatenate(([0.0], gaps)).cumsum().tolist() if at < story.end))
+    later, away = story.random.uniform(2.5, EVERY - 2.5), story.random.uniform(0.2, 0.8) * story.end
+    story.replicas = {"one": (0.0, [(away, away + 11 * MINUTE)]), "two": (later, [])}
+
+
+def two_regions(story: Story) -> None:
+    """Not replicas, though job, instance and load are the same."""
+    story.started = bool(story.random.integers(2))
+    for region, start in (("eu", 0), ("us", 5 * MINUTE)):
+        before = len(story.lives)
+        for instance in INSTANCES:
+            story.runs(instance, start, story.random.uniform(0.1, 0.9) * story.end)
+        for life in story.lives[before:]:
+            life.region = region
+
+
 def pushed(story: Story) -> None:
     story.started = story.scraped = False
     story.routes = 5
@@ -210,13 +234,15 @@ SCENARIOS: Mapping[str, Callable[[Story], None]] = {
     "Prometheus down": prometheus_down,
     "target renamed": renamed,
     "two replicas": two_replicas,
+    "two replicas, restarts at random": replicas_at_random,
+    "two regions with the same names": two_regions,
     "pushed, without up": pushed,
 }
 
 
-def told(name: str, rate: float, hours: float, seed: int = 7) -> tuple[Story, list[Line]]:
+def told(name: str, rate: float, hours: float, seed: int = SEED) -> tuple[Story, list[Line]]:
     """A scenario's story with its truth, and its series."""
-    story = Story(name, rate, hours, np.random.default_rng(seed))
+    story = Story(name, rate, hours, np.random.default_rng(seed), seed)
     SCENARIOS[name](story)
     return story, [line for line in _lines(story) if line.at]
 
@@ -236,15 +262,15 @@ def openmetrics(lines: Sequence[Line]) -> str:
 
 # -- Scraping ---------------------------------------------------------------------------------------------------------
 def _lines(story: Story) -> Iterator[Line]:
-    instances = dict.fromkeys(life.instance for life in story.lives)
-    for number, instance in enumerate(instances):
+    instances = dict.fromkeys((life.instance, life.region) for life in story.lives)
+    for number, (instance, region) in enumerate(instances):
         found = dict[tuple[str, Labels], Line]()
-        _instance(story, instance, number * 4.7 + 0.25, found)
+        _instance(story, instance, region, number * 4.7 + 0.25, found)
         yield from found.values()
 
 
-def _instance(story: Story, instance: str, offset: float, found: dict[tuple[str, Labels], Line]) -> None:
-    lives = [life for life in story.lives if life.instance == instance]
+def _instance(story: Story, instance: str, region: str, offset: float, found: dict[tuple[str, Labels], Line]) -> None:
+    lives = [life for life in story.lives if (life.instance, life.region) == (instance, region)]
     scrapes = {
         replica: _scrapes(story, lives, offset + later, away) for replica, (later, away) in story.replicas.items()
     }
@@ -256,9 +282,9 @@ def _instance(story: Story, instance: str, offset: float, found: dict[tuple[str,
         _add_truth(story, life, counters)
         for replica, own in scrapes.items():
             mine = np.isin(at, own)
-            _record(story, instance, replica, life, at[mine], {key: v[mine] for key, v in counters.items()}, found)
+            _record(story, replica, life, at[mine], {key: v[mine] for key, v in counters.items()}, found)
     for replica, own in scrapes.items() if story.scraped else ():
-        line = _line(found, "up", _labels(story, instance, replica))
+        line = _line(found, "up", _labels(story, lives[0], replica))
         answered = np.isin(own, seen) & np.any([(own >= life.start) & (own <= life.end) for life in lives], axis=0)
         line.at, line.value = own.tolist(), answered.astype(float).tolist()
 
@@ -300,14 +326,13 @@ def _add_truth(story: Story, life: Life, counters: Counters) -> None:
 
 def _record(
     story: Story,
-    instance: str,
     replica: str,
     life: Life,
     at: NDArray[np.float64],
     counters: Counters,
     found: dict[tuple[str, Labels], Line],
 ) -> None:
-    own = _labels(story, instance, replica)
+    own = _labels(story, life, replica)
     for (route, code), values in counters.items():
         there = values > 0
         line = _line(found, METRIC, (*own, ("code", code), *((("route", route),) if story.routes > 1 else ())))
@@ -320,8 +345,9 @@ def _record(
         line.value += [began] * len(at)
 
 
-def _labels(story: Story, instance: str, replica: str) -> Labels:
-    return (("job", story.service), ("instance", instance), *((("replica", replica),) if replica else ()))
+def _labels(story: Story, life: Life, replica: str) -> Labels:
+    named = (("job", story.service), ("instance", life.instance), ("region", life.region), ("replica", replica))
+    return tuple(pair for pair in named if pair[1])
 
 
 def _line(found: dict[tuple[str, Labels], Line], metric: str, labels: Labels) -> Line:

@@ -3,44 +3,26 @@
 Whole arrays at a time: a round may hold hundreds of thousands of series.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from connectors.raw_samples import Samples
-from slo import replicas
+from slo import copies, histograms
+from slo.copies import Step
+from slo.replicas import Names, Replicas
 from slo.selection import Selection
-from slo.targets import Bools, Ints, Targets, milliseconds, target_of
+from slo.steps import Floats, walked
+from slo.targets import SPAN, Bools, Ints, Targets
 
 if TYPE_CHECKING:
     from slo.samples import Fetched
 
-type Floats = NDArray[np.float64]
-
 # A series is there for so many of its target's scrape intervals after its last sample, as Prometheus's look-back has
 # it for the usual ones; at most so many milliseconds.
 REACH, LONGEST_REACH = 2.5, 300_000
-
-
-@dataclass(slots=True)
-class Steps:
-    """All samples, series by series: whose each is, when (milliseconds after the chunk's start), its value.
-
-    `anew`: it counts from zero, as its series was born or its process restarted since the sample before. `first`: there
-    is no sample before. `added`: what it counts.
-    """
-
-    series: Ints
-    at: Ints
-    value: Floats
-    first: Bools
-    anew: Bools
-    added: Floats
 
 
 class Counts:
@@ -51,12 +33,26 @@ class Counts:
         self._origin = fetched.chunk.start.timestamp()
         self._targets = Targets(fetched.ups, fetched.starts, self._origin)
         self._target = np.array([self._targets.of(one.labels) for one in fetched.series], np.int64)
-        self._steps = self._walked()
-        self._slice = self._slices()
-        self._leader = np.arange(len(fetched.series))
-        self._table = self._tabled(self._steps.added)
-        self._merge_copies()
+        self._replicas = Replicas(self._targets, fetched.series, self._target)
+        self._keeping: dict[Names, Self] = {}
         self.natives = {number for number, one in enumerate(fetched.series) if one.histograms is not None}
+        self._steps = walked(fetched.series, self._targets, self._target, self._origin)
+        self._sizes = np.array([len(one.times) for one in fetched.series], np.int64)
+        self._ends = np.cumsum(self._sizes)
+        self._slice = self._slices()
+        self._each = self._tabled(self._steps.added)
+        self._merge(self._replicas.copies())
+
+    def keeping(self, names: Names) -> Self:
+        """The same, but what differs by any of these labels counts by itself: an SLI that asks for them means it."""
+        names &= self._replicas.names
+        if not names:
+            return self
+        if names not in self._keeping:
+            other = self._keeping[names] = copy(self)
+            other.__dict__.pop("_histogram", None)
+            other._merge(self._replicas.copies(names))
+        return self._keeping[names]
 
     @cached_property
     def selection(self) -> Selection:
@@ -82,8 +78,29 @@ class Counts:
         leaders = np.unique(self._leader[np.asarray(rows, np.int64)])
         return np.asarray(self._table[leaders].sum(axis=0))
 
-    def at_most(self, rows: Sequence[int], limit: float) -> Floats:
-        """How many of the events that native histograms counted in each slice were at most `limit`."""
+    def by_bucket(self, total: Sequence[int], bucket: Sequence[int]) -> tuple[Floats, Floats, Bools]:
+        """Of histograms with these counts and buckets: all events and those within the buckets in each slice, and
+        in which slices nothing was counted as no histogram has such a bucket.
+
+        A histogram counts in the slices in which it has the bucket: what it lacks would count as bad.
+        """
+        rows, parted = np.asarray([*total, *bucket], np.int64), len(total)
+        found, place = np.unique(self._histogram[rows], return_inverse=True)
+        has, with_bucket = np.zeros((2, len(found), self.fetched.chunk.count))
+        np.add.at(has, place[:parted], self._samples[rows[:parted]])
+        np.add.at(with_bucket, place[parted:], self._samples[rows[parted:]])
+        lacks = has > with_bucket
+        if not np.isin(place[:parted], place[parted:]).any():
+            # Buckets with other labels than their counts: nobody can say which belong together.
+            lacks[:] = False
+        leads = self._leader[rows] == rows
+        counted = self._table[rows] * (leads[:, None] & ~lacks[place])
+        lost = lacks.any(axis=0) & ~((has > 0) & ~lacks).any(axis=0)
+        return np.asarray(counted[:parted].sum(axis=0)), np.asarray(counted[parted:].sum(axis=0)), lost
+
+    def natively(self, rows: Sequence[int], limit: float, apart: Sequence[int]) -> tuple[Floats, Floats]:
+        """How many events native histograms counted in each slice, and how many of them were at most `limit`; but not
+        while any series in `apart` counts the same histogram."""
         leaders = np.unique(self._leader[np.asarray(rows, np.int64)])
         steps, series = self._steps, self.fetched.series
         where = np.flatnonzero(np.isin(steps.series, leaders))
@@ -91,15 +108,37 @@ class Counts:
         good = np.fromiter((one.at_most(limit) for one in found), np.float64)
         # Buckets merge when a histogram grows, which moves what is interpolated, but never past all events.
         grown = np.where(steps.anew[where], good, good - np.concatenate(([0.0], good[:-1])))
-        added = np.zeros(len(steps.at))
-        added[where] = np.clip(grown, 0, steps.added[where])
-        return np.asarray(self._tabled(added)[leaders].sum(axis=0))
+        alone = ~self._counted_by(apart, where)
+        added = np.zeros((2, len(steps.at)))
+        added[:, where] = steps.added[where] * alone, np.clip(grown, 0, steps.added[where]) * alone
+        total, within = (self._tabled(one)[leaders].sum(axis=0) for one in added)
+        return np.asarray(total), np.asarray(within)
+
+    def _counted_by(self, rows: Sequence[int], where: Ints) -> Bools:
+        """Of which steps the histogram is also counted by one of these series, from its first to its last sample."""
+        ends = self._ends[np.asarray(rows, np.int64)]
+        begun, last = np.full((2, len(self.fetched.series)), SPAN)
+        last *= -1
+        names = self._histogram[np.asarray(rows, np.int64)]
+        np.minimum.at(begun, names, self._steps.at[ends - self._sizes[np.asarray(rows, np.int64)]])
+        np.maximum.at(last, names, self._steps.at[ends - 1])
+        own, at = self._histogram[self._steps.series[where]], self._steps.at[where]
+        return np.asarray((begun[own] <= at) & (at <= last[own]))
+
+    @cached_property
+    def _histogram(self) -> Ints:
+        """The number of the histogram that each series belongs to; the same for copies."""
+        found = histograms.identities(self.fetched.series)
+        same = np.arange(len(found))
+        for numbers in self._groups:
+            same[found[numbers]] = same[found[numbers]].min()
+        return np.asarray(same[found])
 
     def there(self, rows: Sequence[int]) -> Bools:
         """In which slices any of the series was there: scraped in it, or not yet due again."""
         chosen = np.asarray(rows, np.int64)
-        found: Bools = self._sampled[chosen].any(axis=0)
-        if not found.all():
+        found: Bools = (self._samples[chosen] > 0).any(axis=0)
+        if rows and not found.all():
             mask = np.isin(self._steps.series, chosen)
             at, series = self._steps.at[mask], self._steps.series[mask]
             order = np.argsort(at, kind="stable")
@@ -121,53 +160,6 @@ class Counts:
     def _length(self) -> int:
         return round(self.fetched.chunk.length.total_seconds() * 1000)
 
-    def _walked(self) -> Steps:
-        series = self.fetched.series
-        sizes = np.array([len(one.times) for one in series], np.int64)
-        at = milliseconds(chain.from_iterable(one.times for one in series), self._origin)
-        value = np.fromiter(chain.from_iterable(one.values for one in series), np.float64)
-        owner = np.repeat(np.arange(len(series)), sizes)
-        first = np.zeros(len(at), bool)
-        first[np.cumsum(sizes) - sizes] = True
-        anew = self._reborn(owner, at, value, first)
-        births = np.flatnonzero(first & (at > 0))
-        anew[births] = self._born(owner[births], at[births])
-        added = np.where(anew, value, np.where(first, 0.0, np.diff(value, prepend=0.0)))
-        return Steps(owner, at, value, first, anew, added)
-
-    def _reborn(self, owner: Ints, at: Ints, value: Floats, first: Bools) -> Bools:
-        """Which samples count from zero although their series has an earlier one: it fell, its process restarted, or
-        it was missing in a scrape that went well."""
-        before = np.concatenate((at[:1], at[:-1]))
-        target = self._target[owner]
-        anew = ~first & (np.diff(value, prepend=0.0) < 0)
-        anew |= ~first & self._targets.restarted(target, before, at)
-        missing = np.flatnonzero(~first & self._targets.up_between(target, before, at))
-        whose = target[missing]
-        # A series with timestamps of its own has samples between scrapes: nothing says in which one it was missing.
-        sure = self._targets.is_scrape(whose, before[missing]) & self._targets.is_scrape(whose, at[missing])
-        anew[missing[sure]] = True
-        return anew
-
-    def _born(self, owner: Ints, at: Ints) -> Bools:
-        """Which first samples count from zero: those of series that are new on a target that was there before."""
-        target = self._target[owner]
-        own_clock = ~self._targets.is_scrape(target, at)
-        margin = np.where(own_clock, 2 * self._targets.intervals[target], 0)
-        known = self._targets.up_between(target, np.full(len(at), -(1 << 38)), at - margin)
-        return known | self._targets.born_fresh(target, at) | ((target < 0) & self._pushed_before(owner, at))
-
-    def _pushed_before(self, owner: Ints, at: Ints) -> Bools:
-        """Whether any series of the same job and instance, where there is no `up`, has an earlier sample."""
-        series = self.fetched.series
-        earliest = dict[tuple[str, str], float]()
-        for number in np.flatnonzero(self._target < 0).tolist():
-            one = series[number]
-            name = target_of(one.labels)
-            earliest[name] = min(earliest.get(name, one.times[0]), one.times[0])
-        begun = [earliest.get(target_of(series[number].labels), np.inf) for number in owner.tolist()]
-        return np.asarray(milliseconds(np.minimum(begun, 1e11), self._origin) < at)
-
     def _slices(self) -> Ints:
         """The number of the slice that holds each sample; negative before the chunk."""
         return np.asarray((self._steps.at + self._length - 1) // self._length - 1)
@@ -181,24 +173,37 @@ class Counts:
         return np.bincount(cells, added[inside], size).reshape(-1, count)
 
     @cached_property
-    def _sampled(self) -> Bools:
-        return np.asarray(self._tabled(np.ones(len(self._steps.at))) > 0)
+    def _samples(self) -> Floats:
+        """How many samples each series has in each slice."""
+        return self._tabled(np.ones(len(self._steps.at)))
 
-    def _merge_copies(self) -> None:
-        series: list[Samples] = self.fetched.series
-        names = replicas.labels_of_replicas(self._targets.with_several(), series)
-        steps, ends = self._steps, np.cumsum([len(one.times) for one in series])
-        for numbers in replicas.copies(series, names):
-            longest = max(numbers, key=lambda number: len(series[number].times))
-            self._leader[numbers] = longest
-            if series[longest].histograms is not None:
-                # Buckets of several copies cannot be merged: the longest counts alone.
-                continue
-            where = np.concatenate([np.arange(ends[n] - len(series[n].times), ends[n]) for n in numbers])
-            where = where[np.argsort(steps.at[where], kind="stable")]
-            columns = (steps.at, steps.series, steps.value, steps.anew, steps.first)
-            rows = zip(*(column[where].tolist() for column in columns), strict=True)
-            self._table[numbers] = 0
-            for at, added in replicas.merged(rows):
-                if 0 < at <= self._length * self.fetched.chunk.count:
-                    self._table[longest, (at - 1) // self._length] += added
+    def _merge(self, groups: Sequence[Sequence[int]]) -> None:
+        """Make one of each group of copies count for all of them."""
+        series, end = self.fetched.series, self._length * self.fetched.chunk.count
+        self._leader = np.arange(len(series))
+        self._table = self._each.copy() if groups else self._each
+        self._groups = groups
+        for numbers in groups:
+            leader = max(numbers, key=lambda number: len(series[number].times))
+            self._leader[numbers] = leader
+            # Buckets of several copies cannot be merged: the longest counts alone.
+            if series[leader].histograms is None:
+                self._table[numbers] = 0
+                for at, added in copies.merged(self._read_by(numbers)):
+                    if 0 < at <= end:
+                        self._table[leader, (at - 1) // self._length] += added
+
+    def _read_by(self, numbers: Sequence[int]) -> Iterator[Step]:
+        """The steps of copies, in order."""
+        where = np.concatenate([np.arange(self._ends[n] - self._sizes[n], self._ends[n]) for n in numbers])
+        where = where[np.argsort(self._steps.at[where], kind="stable")]
+        return map(Step, *(column[where].tolist() for column in self._told))
+
+    @cached_property
+    def _told(self) -> tuple[Ints | Floats | Bools, ...]:
+        """What each sample tells of its copy: the columns of `Step`."""
+        steps = self._steps
+        gone = self._targets.absent_until(self._target[steps.series], steps.at)
+        absent = steps.anew & (steps.first | (gone > steps.before))
+        since = np.where(absent, gone, steps.before)
+        return steps.at, steps.series, steps.value, steps.first, steps.anew, since, absent

@@ -37,13 +37,14 @@ class Targets:
     """
 
     def __init__(self, ups: Sequence[Samples], starts: Sequence[Samples], origin: float) -> None:
-        self._labels = [_own(one.labels) for one in ups]
+        self.ups = ups
+        self.labels = [_own(one.labels) for one in ups]
         self._by_name: dict[Target, list[int]] = {}
         for number, one in enumerate(ups):
             self._by_name.setdefault(target_of(one.labels), []).append(number)
         self._scraped, well = _keys(ups, origin)
         self._up = self._scraped[well]
-        own = {target: one for one in starts if (target := self.of(one.labels)) >= 0}
+        self.started = own = {target: one for one in starts if (target := self.of(one.labels)) >= 0}
         moves = [(target, at) for target, one in own.items() for at in _moves(one)]
         keys = np.array([target for target, _ in moves], np.int64) * SPAN + milliseconds(
             (at for _, at in moves), origin
@@ -54,6 +55,8 @@ class Targets:
         fresh = _fresh(ups, own)
         self._fresh = np.full(len(ups) + 1, NEVER)
         self._fresh[[*fresh]] = milliseconds(fresh.values(), origin)
+        self._began = np.full(len(ups) + 1, NEVER)
+        self._began[[*fresh]] = milliseconds((own[target].values[0] - SKEW for target in fresh), origin)
         self._last = milliseconds((one.times[-1] for one in ups), origin)
 
     def of(self, labels: Mapping[str, str]) -> int:
@@ -61,12 +64,12 @@ class Targets:
         known = self._by_name.get(target_of(labels), ())
         if len(known) == 1:
             return known[0]
-        fitting = [number for number in known if self._labels[number].items() <= labels.items()]
+        fitting = [number for number in known if self.labels[number].items() <= labels.items()]
         return fitting[0] if len(fitting) == 1 else -1
 
-    def with_several(self) -> list[list[Mapping[str, str]]]:
-        """The labels of those targets of which one job and instance has several."""
-        return [[self._labels[number] for number in found] for found in self._by_name.values() if len(found) > 1]
+    def with_several(self) -> list[list[int]]:
+        """The targets of each job and instance that has several."""
+        return [found for found in self._by_name.values() if len(found) > 1]
 
     def is_scrape(self, target: Ints, at: Ints) -> Bools:
         """Whether the instants are scrapes of the targets: not so for series with timestamps of their own."""
@@ -77,10 +80,27 @@ class Targets:
         low = np.searchsorted(self._up, target * SPAN + after, "right")
         return np.asarray(np.searchsorted(self._up, target * SPAN + before, "left") > low)
 
+    def absent_until(self, target: Ints, at: Ints) -> Ints:
+        """Until when a series was not there that was born `at`: its target's last good scrape before it, or else the
+        start of a process that had just begun. `NEVER` if nothing tells."""
+        if not len(self._up):
+            return self._began[target]
+        place = np.searchsorted(self._up, target * SPAN + at, "left") - 1
+        found = self._up[np.maximum(place, 0)] - target * SPAN
+        return np.where((place >= 0) & (found > NEVER // 2), found, self._began[target])
+
     def scraped_between(self, target: Ints, after: Ints, until: Ints) -> Bools:
         """Whether each target was scraped, well or not, after one instant, until another."""
         low = np.searchsorted(self._scraped, target * SPAN + after, "right")
         return np.asarray(np.searchsorted(self._scraped, target * SPAN + until, "right") > low)
+
+    def away_between(self, target: Ints, after: Ints, until: Ints) -> Bools:
+        """Whether each target did not answer between two of its good scrapes, or was not scraped for long."""
+        tried = np.searchsorted(self._scraped, target * SPAN + until, "left")
+        failed = tried > np.searchsorted(self._scraped, target * SPAN + after, "right")
+        there = self.is_scrape(target, after) & self.is_scrape(target, until)
+        late = until - after > GONE * self.intervals[target]
+        return np.asarray(there & (failed | late) & ~self.up_between(target, after, until))
 
     def awaited(self, end: int) -> Bools:
         """Of which targets a scrape is still to come that belongs before `end`; of series without one nobody knows."""
@@ -134,7 +154,7 @@ def _fresh(ups: Sequence[Samples], starts: Mapping[int, Samples]) -> dict[int, f
         started = one.values[0]
         if first is None or one.times[0] != first or not first - FRESH <= started <= first + SKEW:
             continue
-        if not any(last <= first and other != target for other, last in before[round(started, 3)]):
+        if not any(last < first and other != target for other, last in before[round(started, 3)]):
             fresh[target] = first
     return fresh
 

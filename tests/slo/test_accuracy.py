@@ -1,22 +1,18 @@
 """Counts against histories of known truth on a real Prometheus: every scenario, from a trickle to a flood."""
 
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from bench import accuracy
-from bench.histories import EPOCH, SCENARIOS, Story, openmetrics
-from connectors.prometheus import Prometheus
-from slo import reading
-from slo.chunks import Chunk
+from bench.histories import SCENARIOS, openmetrics
 from tests.servers import prometheus_server
 
 RATES = (0.02, 2, 1000)
+REPLICAS = ("two replicas", "two replicas, restarts at random")
 HOURS = 5.0
 # PromQL cannot see two servers' copies as one, nor a restart that hides behind a higher value.
-BEYOND_PROMQL = {"two replicas", "reborn with more, at once", "reborn with more, after an absence"}
+BEYOND_PROMQL = {*REPLICAS, "reborn with more, at once", "reborn with more, after an absence"}
 
 
 @pytest.mark.real
@@ -36,16 +32,15 @@ def test_counts_are_within_half_a_percent_or_one_event_and_never_more_than_happe
 @pytest.mark.parametrize(("slice", "at_once"), [(timedelta(minutes=1), 1), (timedelta(minutes=5), 36)], ids=str)
 def test_objectives_that_are_read_together_count_as_exactly(slice: timedelta, at_once: int) -> None:
     stories, lines = accuracy.stories(list(SCENARIOS), [2], 3)
-    chunks = [Chunk(EPOCH + n * at_once * slice, slice, at_once) for n in range(timedelta(hours=3) // slice // at_once)]
     with prometheus_server(openmetrics=openmetrics(lines)) as server, accuracy.serving(server) as store:
-        rows = read_together(store, stories, chunks)
+        rows = accuracy.live(store, stories, slice, at_once)
     assert [row for row in rows if not accuracy.exact(row)] == []
 
 
-def read_together(store: Prometheus, stories: Sequence[Story], chunks: Sequence[Chunk]) -> list[accuracy.Row]:
-    sums = defaultdict[str, list[tuple[float, float]]](list)
-    for chunk in chunks:
-        for name, answer in reading.read(store, {one.service: accuracy.sli_of(one) for one in stories}, chunk).items():
-            assert isinstance(answer, dict), answer
-            sums[name].append(accuracy.sums(answer[()]))
-    return [accuracy.Row(one, "together", *map(sum, zip(*sums[one.service], strict=True))) for one in stories]
+@pytest.mark.real
+def test_replicas_and_twins_are_told_apart_slice_by_slice_wherever_restarts_fall() -> None:
+    names = [*REPLICAS, "two regions with the same names"]
+    stories, lines = accuracy.stories(names, RATES, 2, seeds=range(6))
+    with prometheus_server(openmetrics=openmetrics(lines)) as server, accuracy.serving(server) as store:
+        rows = accuracy.live(store, stories)
+    assert [row for row in rows if not accuracy.exact(row)] == []

@@ -1,72 +1,33 @@
 """What counts, by samples at single scrapes: every rule of counting, without a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.raw_samples import Histogram, Samples
+from connectors.raw_samples import Samples
 from slo.chunks import Chunk
 from slo.counting import Matcher, Sli
 from slo.increments import complete, tally
 from slo.samples import Fetched
 from slo.slices import Measured
 from tests.slo.scrapes import START
-
-MINUTE = timedelta(minutes=1)
-BAD = Matcher("code", "=~", "5..")
-EVENTS = Sli("events", "requests_total", (), (BAD,))
-T0 = START.timestamp()
-OWN = {"job": "shop", "instance": "a"}
-
-type Values = Sequence[float | None]
-
-
-def scrapes(values: Values, first: float = -60, every: float = 15) -> tuple[list[float], list[float]]:
-    """Times and values of scrapes, the first so many seconds after the chunk's start; `None` is a missing one."""
-    found = [(T0 + first + n * every, value) for n, value in enumerate(values) if value is not None]
-    return [at for at, _ in found], [float(value) for _, value in found]
-
-
-def series(values: Values, first: float = -60, code: str = "200", every: float = 15, **labels: str) -> Samples:
-    own = {"__name__": "requests_total", "code": code, **OWN, **labels}
-    return Samples({name: value for name, value in own.items() if value}, *scrapes(values, first, every))
-
-
-def up(values: Values = (1,) * 13, first: float = -60, every: float = 15, **labels: str) -> Samples:
-    return Samples({"__name__": "up", **OWN, **labels}, *scrapes(values, first, every))
-
-
-def process(values: Values, first: float = -60, **labels: str) -> Samples:
-    """When the process started, in seconds after the chunk's start."""
-    name = {"__name__": "process_start_time_seconds", **OWN, **labels}
-    return Samples(name, *scrapes([value if value is None else value + T0 for value in values], first))
-
-
-def fetched(*found: Samples, slices: int = 2) -> Fetched:
-    """Slices of a minute, with four scrapes before the first."""
-    kinds = {"up": list[Samples](), "process_start_time_seconds": list[Samples](), "": list[Samples]()}
-    for one in found:
-        kinds.get(one.labels["__name__"], kinds[""]).append(one)
-    return Fetched(Chunk(START, MINUTE, slices), kinds[""], kinds["up"], kinds["process_start_time_seconds"])
-
-
-def counted(*found: Samples, sli: Sli = EVENTS, slices: int = 2) -> list[tuple[float | None, float | None]]:
-    return [(one.bad, one.total) for one in tally(sli, fetched(*found, slices=slices))[()]]
-
-
-def totals(*found: Samples, slices: int = 2) -> list[float | None]:
-    return [total for _, total in counted(*found, slices=slices)]
-
-
-def first_slice(*found: Samples) -> float | None:
-    return totals(*found)[0]
-
-
-STILL = (10,) * 5
+from tests.slo.series import (
+    BAD,
+    EVENTS,
+    OWN,
+    STILL,
+    counted,
+    fetched,
+    first_slice,
+    process,
+    scrapes,
+    series,
+    totals,
+    up,
+)
 
 
 class TestASeries:
@@ -140,50 +101,28 @@ class TestANewSeries:
         assert first_slice(series([10] * 10), series([2, 3], first=30, instance="b")) == 1
 
 
-class TestCopies:
-    def test_count_once(self) -> None:
-        one = series([10, 10, 10, 10, 10, 14, 14, 14, 14, 20], replica="one")
-        two = series([10, 10, 10, 10, 11, 14, 14, 14, 16, 20], first=-53, replica="two")
-        assert totals(one, two, up(replica="one"), up(first=-53, replica="two")) == [4, 6]
+class TestATargetThatWasAway:
+    AWAY = up([1] * 5 + [0] * 2 + [1] * 3)
 
-    def test_of_a_lagging_server_are_no_restart(self) -> None:
-        one = series([10, 10, 10, 10, 10, 20, 30, 40, 50, 50], replica="one")
-        two = series([10, 10, 10, 10, 10, 18, 28, 38, 48, 50], first=-59, replica="two")
-        assert sum(total or 0 for total in totals(one, two, up(replica="one"), up(first=-59, replica="two"))) == 40
+    def test_was_restarted_with_all_its_counters_when_most_of_them_fell(self) -> None:
+        ok, failed = series([1000] * 5 + [None] * 2 + [40] * 3), series([2] * 5 + [None] * 2 + [30] * 3, code="500")
+        assert counted(ok, failed, self.AWAY)[0] == (30, 70)
 
-    def test_see_one_restart_once(self) -> None:
-        one = series([10, 10, 10, 10, 10, 14, 2, 2, 2, 5], replica="one")
-        two = series([10, 10, 10, 10, 12, 15, 2, 2, 3, 5], first=-53, replica="two")
-        assert totals(one, two, up(replica="one"), up(first=-53, replica="two")) == [5 + 2, 3]
+    def test_was_not_when_only_a_part_of_what_it_exports_was_reset(self) -> None:
+        reset, other = series([10] * 5 + [None] * 2 + [4] * 3), series([900] * 5 + [None] * 2 + [905] * 3, route="b")
+        assert first_slice(reset, other, self.AWAY) == 4 + 5
 
-    def test_that_still_show_the_old_life_after_a_restart_add_nothing(self) -> None:
-        one = series([10, 10, 10, 10, 10, 14, 2, 2, 3], replica="one")
-        two = series([10, 10, 10, 10, 10, 15, 15, 3, 3], first=-53, replica="two")
-        assert totals(one, two, up(replica="one"), up(first=-53, replica="two"))[0] == 5 + 3
+    def test_was_not_when_its_process_says_so(self) -> None:
+        ok, failed = series([1000] * 5 + [None] * 2 + [40] * 3), series([2] * 5 + [None] * 2 + [30] * 3, code="500")
+        assert counted(ok, failed, self.AWAY, process([-9000] * 5 + [None] * 2 + [-9000] * 3))[0] == (28, 68)
 
-    def test_count_a_scrape_at_a_slice_s_end_in_it(self) -> None:
-        one, two = (series([10] * 8 + [14] * 5, first=first, replica=name) for first, name in ((-60, "1"), (-53, "2")))
-        assert totals(one, two, up(replica="1"), up(first=-53, replica="2")) == [4, 0]
+    def test_is_the_condition(self) -> None:
+        ok, failed = series([1000] * 5 + [40] * 3), series([2] * 5 + [30] * 3, code="500")
+        assert counted(ok, failed, up())[0] == (28, 68)
 
-    def test_bridge_each_other_s_gaps(self) -> None:
-        one = series([10, 10, 10, 10, 10, 14], replica="one")
-        two = series([10, 10, 10, 10, 12, None, None, 30, 31, 31], first=-53, replica="two")
-        ups = up([1] * 6, replica="one"), up([1] * 5 + [None] * 2 + [1] * 3, first=-53, replica="two")
-        assert totals(one, two, *ups) == [20, 1]
-
-    def test_are_known_by_their_usual_label_without_up(self) -> None:
-        names = ("one", "two")
-        found = [series([*STILL, 14, 14, 14, 14, 20], prometheus_replica=name) for name in names]
-        assert totals(*found) == [4, 6]
-
-    def test_may_share_one_up(self) -> None:
-        one = series([*STILL, 14, 14, 14, 14, 20], replica="one")
-        two = series([*STILL, 14, 14, 14, 16, 20], first=-53, replica="two")
-        assert totals(one, two, up()) == [4, 6]
-
-    def test_are_not_processes_that_only_look_alike(self) -> None:
-        found = [series([n * 100] * 5 + [n * 100 + 4] * 5, pod=f"p{n}") for n in (1, 2)]
-        assert totals(*found, up(pod="p1"), up(pod="p2")) == [8, 0]
+    def test_was_so_when_nothing_was_scraped_for_long(self) -> None:
+        ok, failed = series([1000] * 5 + [None] * 3 + [40] * 3), series([2] * 5 + [None] * 3 + [30] * 3, code="500")
+        assert sum(bad or 0 for bad, _ in counted(ok, failed, up([1] * 5 + [None] * 3 + [1] * 3))) == 30
 
 
 class TestASlice:
@@ -275,42 +214,6 @@ class TestSeriesAreChosen:
         odd = Sli("events", "requests_total", (Matcher("route", "=~", r"\pL+"),), (BAD,))
         with pytest.raises(ValueError, match="cannot be read"):
             tally(odd, fetched(series([1] * 13)))
-
-
-def native(*counts: Mapping[tuple[float, float], float]) -> Samples:
-    times, _ = scrapes([0] * len(counts))
-    found = [Histogram(sum(one.values()), tuple((*edges, count) for edges, count in one.items())) for one in counts]
-    return Samples({"__name__": "seconds", **OWN}, times, [one.count for one in found], found)
-
-
-class TestNativeHistograms:
-    SLOW = Sli("latency", "seconds", threshold=Decimal("0.75"))
-
-    def test_count_events_within_a_bucket_by_its_part(self) -> None:
-        before, after = {(0.0, 0.5): 4.0, (0.5, 1.0): 2.0}, {(0.0, 0.5): 10.0, (0.5, 1.0): 10.0, (1.0, 2.0): 3.0}
-        assert counted(native(*[before] * 5, *[after] * 8), up(), sli=self.SLOW)[0] == (4 + 3, 6 + 8 + 3)
-
-    def test_count_from_zero_after_a_restart(self) -> None:
-        before, after = {(0.0, 0.5): 40.0}, {(0.0, 0.5): 3.0, (1.0, 2.0): 1.0}
-        assert counted(native(*[before] * 5, *[after] * 8), up(), sli=self.SLOW)[0] == (1, 4)
-
-    def test_lose_no_events_when_their_buckets_grow(self) -> None:
-        fine, coarse = {(0.5, 1.0): 10.0}, {(0.0, 4.0): 14.0}
-        later = {(0.0, 0.5): 10.0, (0.5, 4.0): 14.0}
-        found = counted(native(*[fine] * 5, coarse, *[later] * 7), up(), sli=self.SLOW)[0]
-        assert found[1] == 14
-        assert found[0] == pytest.approx(14 - (10 + 14 / 14 - 14 * 0.75 / 4))
-
-    def test_are_left_alone_where_there_are_classic_ones(self) -> None:
-        classic = [
-            Samples({"__name__": "seconds_count", **OWN}, *scrapes([10] * 5 + [14] * 8)),
-            Samples({"__name__": "seconds_bucket", "le": "0.75", **OWN}, *scrapes([10] * 5 + [13] * 8)),
-        ]
-        assert counted(*classic, native(*[{(0.0, 0.5): 4.0}] * 13), up(), sli=self.SLOW)[0] == (1, 4)
-
-    def test_without_the_bucket_a_classic_one_is_unmeasured(self) -> None:
-        count = Samples({"__name__": "seconds_count", **OWN}, *scrapes([10] * 13))
-        assert "no bucket that ends at 0.75" in tally(self.SLOW, fetched(count, up()))[()][0].reason
 
 
 @given(st.lists(st.integers(0, 50), min_size=13, max_size=13), st.integers(1, 4))
