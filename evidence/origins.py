@@ -83,4 +83,5 @@ def _passed_on(spans: SpanTable, began: Sequence[Origin]) -> Flags:
         on_way[rows] = True
         rows = np.unique(spans.parent[rows])
     call = np.maximum(spans.parent, 0) * len(spans.operations) + spans.operation
-    return on_way | (spans.failed & (spans.parent != NO_ROW) & np.isin(call, call[on_way]))
+    on_way |= spans.failed & (spans.parent != NO_ROW) & np.isin(call, call[on_way])
+    return on_way
