@@ -23,7 +23,7 @@ from evidence.versions import VersionSeen, known_changes, seen_version
 BY_CHANGE = 0.7
 # Most changes that do harm do it at once; slow leaks and rare paths take longer. Once the onset is that much later, a
 # change counts a quarter.
-FADES_AFTER = timedelta(minutes=8)
+FADES_AFTER = timedelta(minutes=12)
 # How much later than the onset a change may be recorded, as clocks and slices are not exact.
 LATE = timedelta(minutes=1)
 # A change far from what is blamed may still do it by ways that nobody measured.
