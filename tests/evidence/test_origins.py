@@ -1,3 +1,4 @@
+from connectors.telemetry import Status
 from evidence.case import Bad
 from evidence.origins import NEVER, following, origins
 from evidence.own_time import own_time
@@ -5,7 +6,7 @@ from evidence.samples import Sample, sample
 from tests.evidence.traffic import Step, call, make_inquiry, traffic
 
 
-def paying(*tries: str, status: str = "unset") -> Step:
+def paying(*tries: Status, status: Status = "unset") -> Step:
     """web asks bank, again after it failed, and writes a receipt."""
     asked = tuple(call("web", Step("bank", "pay", status=one), status=one) for one in tries)
     return Step("web", "GET /", (Step("web", "check", kind="internal"), *asked), status=status)
