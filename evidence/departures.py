@@ -48,7 +48,7 @@ def suspicions(places: Sequence[Place], found: Pairs) -> list[Suspicion]:
     total = sum(_weight(place) for place in places)
     if not total:
         return []
-    total /= min(sum(len(place.rows) for place in places) / max(places[0].departing, 1), 1.0)
+    total /= max(places[0].own_share, 1e-9)
     ranked = sorted(weights, key=lambda service: (-weights[service], service))
     return [_suspicion(service, weights[service] / total, best[service], found) for service in ranked]
 

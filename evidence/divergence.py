@@ -54,8 +54,8 @@ class Place:
     # What used to stop here goes on, or an error is written no more: no trouble, but others' departures may follow.
     better: bool = False
     rows: tuple[int, ...] = ()
-    # The bad requests that depart anywhere at all, were it only after what is known already.
-    departing: int = 0
+    # Of the bad requests that depart anywhere, the share (0…1) that does so before what is known already.
+    own_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,14 @@ def places(chosen: Sample, found: Pairs, since: Rows | None = None) -> list[Plac
     departing = _departing(tally, changes)
     departs = departing[kind] & chosen.bad[trace]
     news = departs if since is None else departs & (found.at_ns <= since[found.owner])
-    first, anywhere = _first_departures(found, trace, news), len(np.unique(trace[departs]))
+    first = _first_departures(found, trace, news)
+    own_share = len(first) / max(len(np.unique(trace[departs])), 1)
     by_place: dict[int, list[int]] = {}
     for row in first:
         by_place.setdefault(int(place[row]), []).append(row)
     result = [
         _place(
-            [int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found, anywhere
+            [int(column[number]) for column in keys], tally, number, change, by_place.get(number, ()), found, own_share
         )
         for number, change in changes.items()
     ]
@@ -253,7 +254,7 @@ def _place(
     change: _Change,
     rows: Sequence[int],
     found: Pairs,
-    departing: int,
+    own_share: float,
 ) -> Place:
     here, windows = np.flatnonzero(tally.place == number), list(change.windows)
     normal, bad = tally.kinds[here][:, windows].sum(axis=1), tally.kinds[here, -1]
@@ -277,5 +278,5 @@ def _place(
         chance=change.chance,
         weight=1.0 if len(windows) == used else LATE_ALARM_SHARE,
         rows=tuple(rows),
-        departing=departing,
+        own_share=min(own_share, 1.0),
     )

@@ -55,7 +55,7 @@ def _is_change(one: Finding) -> bool:
 
 def _is_part(one: Finding) -> bool:
     lift = one.numbers.get("lift")
-    telling = isinstance(lift, int | float) and lift >= LEAST_LIFT
+    telling = not isinstance(lift, int | float) or lift >= LEAST_LIFT
     return (
         one.question == "segments" and bool(one.subject.attributes) and telling and not one.numbers.get("alternative")
     )

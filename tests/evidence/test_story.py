@@ -94,3 +94,11 @@ def test_a_change_is_told_though_it_is_of_another_service_than_the_one_blamed():
 
 def test_a_line_that_is_no_longer_written_is_not_told():
     assert told(finding("logs", "Gone.", numbers={"lines_during": 0}))[1:] == [NOT_ENOUGH]
+
+
+def test_a_part_that_nearly_all_requests_belong_to_is_not_told():
+    def card(lift: float) -> Finding:
+        return finding("segments", "All pay by card.", attributes={"payment.method": "card"}, numbers={"lift": lift})
+
+    assert told(card(1.05))[1:] == [NOT_ENOUGH]
+    assert told(card(2.0))[1:] == ["All pay by card."]
