@@ -13,6 +13,8 @@ OTHERS = 0.9
 LEAST, UNSUSPECTED = 10, 1e-3
 # Scores fall at least this much from one to the next, as a rank that is shared helps nobody.
 STEP = 1e-9
+# Nobody is named when the best suspicion is weaker than this: on a quiet system something is always a little odd.
+LEAST_BEST = 0.1
 # Where another mix of requests explains the trouble, nobody is named for a rest that is as uncertain as this.
 LEAST_REST = 0.25
 
@@ -35,9 +37,9 @@ def ranked(reports: Mapping[str, Report], seen: Sequence[str] = ()) -> tuple[Sus
             if blamed not in strongest or score > strongest[blamed][0]:
                 strongest[blamed] = score, one
     found = [replace(one, score=1 - doubts[blamed]) for blamed, (_, one) in strongest.items()]
-    if rest < 1 and max((one.score for one in found), default=0.0) <= LEAST_REST:
+    if max((one.score for one in found), default=0.0) <= (LEAST_REST if rest < 1 else LEAST_BEST):
         return ()
-    return tuple(_falling([*_shared(found), *_unsuspected(found, seen)])) if found else ()
+    return tuple(_falling([*_shared(found), *_unsuspected(found, seen)]))
 
 
 def _not_by_mix(reports: Mapping[str, Report]) -> float:

@@ -34,6 +34,8 @@ def story(
     first = Clause(f"{inquiry.flow} {_wrong(inquiry)}{_since(onset)}.")
     blamed = {one.service for one in culprits[:1]}
     told = [one for choose in _CHOICES if (one := _best(choose, findings, blamed))]
+    if not any(one.question in _WHERE for one in told) and (departure := _best(_is_departure, findings, blamed)):
+        told.append(departure)
     if not told:
         return (first, Clause(NOT_ENOUGH))
     return (first, *(Clause(_sentence(one.statement), one.key) for one in told))
@@ -78,8 +80,14 @@ def _is_line(one: Finding) -> bool:
     return one.question == "logs" and bool(one.numbers.get("lines_during"))
 
 
+def _is_departure(one: Finding) -> bool:
+    """Where requests first do something else than usual: what is left to tell of a fault in code that nothing logs."""
+    return one.question in ("logs", "dependencies") and "expected" in one.numbers
+
+
 # The order in which a person asks.
 _CHOICES = (_is_change, _is_part, _is_time, _is_dependency, _is_resource, _is_line)
+_WHERE = frozenset({"spans", "dependencies", "saturation", "logs"})
 
 
 def _wrong(inquiry: Inquiry) -> str:

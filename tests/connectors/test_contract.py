@@ -151,7 +151,8 @@ class TestTraces:
 
     def test_requests_are_counted_by_an_attribute_where_the_store_can(self, traces: TraceStore) -> None:
         if not isinstance(traces, CountsTraces):
-            pytest.skip("this store cannot count by attribute")
+            assert isinstance(traces, Jaeger), "only Jaeger's API has nothing to count by"
+            return
         query = TraceQuery(flow="checkout", since=SINCE, until=UNTIL)
         assert traces.count_by(query, "payment.method") == {"card": 1, "invoice": 1}
         assert traces.count_by(replace(query, error=True), "payment.method") == {"card": 1}

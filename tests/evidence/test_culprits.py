@@ -63,3 +63,7 @@ def test_nobody_is_blamed_where_another_mix_of_requests_explains_the_trouble():
 
 def test_who_is_to_blame_for_the_half_that_another_mix_leaves_is_named():
     assert mixed(0.5, Suspicion("pay", "code", 0.9)) == ["pay"]
+
+
+def test_nobody_is_named_for_what_is_only_a_little_odd():
+    assert ranked(saturation=[Suspicion("pay", "resource", 0.1)]) == []

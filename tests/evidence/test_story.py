@@ -102,3 +102,9 @@ def test_a_part_that_nearly_all_requests_belong_to_is_not_told():
 
     assert told(card(1.05))[1:] == [NOT_ENOUGH]
     assert told(card(2.0))[1:] == ["All pay by card."]
+
+
+def test_where_requests_depart_is_told_when_nothing_else_says_where():
+    departs = finding("logs", "After a, b does not follow.", numbers={"expected": "b"})
+    assert told(departs, blamed="pay")[1:] == ["After a, b does not follow."]
+    assert told(finding("spans", "pay is slower."), departs, blamed="pay")[1:] == ["pay is slower."]
