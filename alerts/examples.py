@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from alerts import exemplars, frozen, incidents, timeline
 from alerts.models import Example, Incident
 from connectors.errors import StoreError
-from connectors.telemetry import LogLine, Span, TraceQuery, from_ns, to_ns
+from connectors.telemetry import LogLine, Span, TraceQuery, TraceStore, from_ns, to_ns
 from evidence import spans as evidence_spans
 from evidence.examples import Candidate, Role, choose, part_of
 from slo.models import Objective
@@ -68,6 +68,11 @@ class Look:
         if self.objective.kind != Objective.Kind.LATENCY or threshold is None:
             return None
         return timedelta(seconds=float(threshold))
+
+    @cached_property
+    def traces(self) -> list[TraceStore]:
+        """The same for the whole look, as each store is asked only so much."""
+        return stores.trace_stores(timedelta(seconds=PATIENCE))
 
     @property
     def time_left(self) -> bool:
@@ -183,7 +188,7 @@ def _normal(look: Look) -> TraceQuery:
 
 def _search(look: Look, query: TraceQuery) -> list[str]:
     found: list[str] = []
-    for store in stores.trace_stores():
+    for store in look.traces:
         if look.time_left:
             with look.asking():
                 found += [hit.trace_id for hit in store.search(query)]
@@ -191,7 +196,7 @@ def _search(look: Look, query: TraceQuery) -> list[str]:
 
 
 def _spans(look: Look, trace_id: str) -> Sequence[Span]:
-    for store in stores.trace_stores():
+    for store in look.traces:
         with look.asking():
             if spans := store.trace(trace_id):
                 return spans
@@ -211,9 +216,11 @@ def _again(look: Look, example: Example) -> Request | None:
 
 def _lines(look: Look, trace_ids: Sequence[str]) -> dict[str, list[LogLine]]:
     found: dict[str, list[LogLine]] = defaultdict(list)
-    for store in stores.log_stores() if trace_ids else ():
+    # Where the time is known, a store need not look through all it has.
+    since, limit = look.since - 2 * QUIET, MOST_LINES * len(trace_ids)
+    for store in stores.log_stores(timedelta(seconds=PATIENCE)) if trace_ids else ():
         with look.asking():
-            for line in store.lines_of(trace_ids, limit=MOST_LINES * len(trace_ids)):
+            for line in store.lines_of(trace_ids, limit=limit, since=since, until=look.until):
                 found[line.trace_id].append(line)
     return found
 

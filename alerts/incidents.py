@@ -55,6 +55,7 @@ def _open(flow: Flow, transition: Transition, now: datetime) -> Incident:
         opened_at=transition.at,
         onset_at=began.at if began else None,
         examples_due_at=now,
+        explain_due_at=now,
     )
     if began:
         timeline.began(incident, began)
@@ -68,7 +69,8 @@ def _raise_severity(incident: Incident, transition: Transition) -> bool:
     incident.severity = tier.severity
     # The first example requests are from before it got worse.
     incident.examples_due_at, incident.examples_tries = timezone.now(), 0
-    incident.save(update_fields=["severity", "examples_due_at", "examples_tries"])
+    incident.explain_due_at = incident.examples_due_at
+    incident.save(update_fields=["severity", "examples_due_at", "examples_tries", "explain_due_at"])
     return True
 
 
@@ -92,8 +94,8 @@ def _leave(flow: Flow, transition: Transition, now: datetime) -> Incident | None
 
 def _resolve(incident: Incident, transition: Transition, now: datetime) -> None:
     incident.state, incident.resolved_at = Incident.State.RESOLVED, transition.at
-    incident.examples_due_at = None
-    incident.save(update_fields=["state", "resolved_at", "examples_due_at"])
+    incident.examples_due_at, incident.explain_due_at = None, now
+    incident.save(update_fields=["state", "resolved_at", "examples_due_at", "explain_due_at"])
     timeline.resolved(incident, transition.at)
     outbox.owe(incident, Delivery.Event.RESOLVED, transition, now)
 

@@ -43,6 +43,9 @@ class Incident(models.Model):
     examples_due_at = models.DateTimeField(null=True, blank=True)
     examples_tries = models.PositiveSmallIntegerField(default=0)
     examples_error = models.TextField(blank=True)
+    # When to investigate (again), as above; None when the last explanation is written.
+    explain_due_at = models.DateTimeField(null=True, blank=True)
+    explain_tries = models.PositiveSmallIntegerField(default=0)
 
     objects = IncidentQuerySet.as_manager()
 
@@ -61,6 +64,11 @@ class Incident(models.Model):
                 fields=["examples_due_at"],
                 condition=models.Q(examples_due_at__isnull=False),
                 name="incident_examples_due",
+            ),
+            models.Index(
+                fields=["explain_due_at"],
+                condition=models.Q(explain_due_at__isnull=False),
+                name="incident_explain_due",
             ),
         ]
 
@@ -194,6 +202,51 @@ class Example(models.Model):
 
     def __str__(self) -> str:
         return self.trace_id
+
+
+class Explanation(models.Model):
+    """What the investigators found at a moment. Stored whole, so that it outlives the telemetry it stands on."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="explanations")
+    # 1 when the incident opened; the highest is the one to read.
+    version = models.PositiveSmallIntegerField()
+    made_at = models.DateTimeField()
+    # None while investigators are at work.
+    took = models.DurationField(null=True)
+    # The story in a sentence or two; empty when there is not enough evidence for one.
+    headline = models.TextField(blank=True)
+    # The rest as `evidence.explanation` gives it: clauses, findings, culprits, what was skipped and why.
+    content = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-version",)
+        constraints = [models.UniqueConstraint(fields=["incident", "version"], name="explanation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.incident_id}, version {self.version}"
+
+
+class Verdict(models.Model):
+    """What a person says of a finding: right or wrong. Kept, to see how far findings can be trusted."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="verdicts")
+    # What the finding asks and is about, so that it is the same finding in the next version.
+    finding = models.CharField(max_length=64)
+    right = models.BooleanField()
+    # What it said and how sure it was, as it was judged.
+    statement = models.TextField()
+    confidence = models.FloatField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("at",)
+        constraints = [models.UniqueConstraint(fields=["incident", "finding", "author"], name="verdict_once")]
+
+    def __str__(self) -> str:
+        return f"{self.finding}: {'right' if self.right else 'wrong'}"
 
 
 class TimelineEntry(models.Model):

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts import headline, incidents, links, notices, payload
+from alerts import explanations, headline, incidents, links, notices, payload
 from alerts.headline import clock
 from alerts.incidents import Impact
 from alerts.message import Fact, Link, Notification, budget_left, exactly, facts_of, links_of
-from alerts.models import Channel, Delivery, Example, Incident, Transition
+from alerts.models import Channel, Delivery, Example, Explanation, Incident, Transition
 from slo import wording
 from slo.models import AlertRule
 
@@ -29,7 +29,7 @@ def compose(delivery: Delivery, now: datetime) -> Notification:
     incident = Incident.objects.select_related("flow", "acknowledged_by").get(pk=delivery.incident_id)
     main = incidents.main_transition(incident) or _of(delivery)
     impact = incidents.impact(incident, now)
-    example = best_example(incident)
+    example, explanation = best_example(incident), explanations.latest(incident)
     event = Delivery.Event(delivery.event)
     return Notification(
         event=event.value,
@@ -38,9 +38,9 @@ def compose(delivery: Delivery, now: datetime) -> Notification:
         word=_WORDS[event][incident.severity],
         title=_title(incident, event),
         summary=_summary(incident, main, impact, now),
-        facts=tuple(_facts(incident, main, impact, example)),
+        facts=tuple(_facts(incident, main, impact, example, explanation)),
         links=tuple(_links(incident, main, example)),
-        details=payload.details(incident, main, impact, example, now),
+        details=payload.details(incident, main, impact, example, explanation, now),
     )
 
 
@@ -104,7 +104,13 @@ def _requests(impact: Impact) -> str:
     return f"{bad} of {total} {headline.events(impact.objective)} bad{share}"
 
 
-def _facts(incident: Incident, main: Transition, impact: Impact | None, example: Example | None) -> list[Fact]:
+def _facts(
+    incident: Incident,
+    main: Transition,
+    impact: Impact | None,
+    example: Example | None,
+    explanation: Explanation | None,
+) -> list[Fact]:
     tier, numbers = main.alert.tier, main.numbers
     labels = impact.labels if impact else {}
     facts = [*facts_of(tier.objective, labels), Fact("Since", exactly(incident.since))]
@@ -116,9 +122,16 @@ def _facts(incident: Incident, main: Transition, impact: Impact | None, example:
         facts.append(Fact("Budget left", wording.percent(max(impact.budget.left, 0.0))))
     if incident.resolved_at:
         facts.append(Fact("Resolved", exactly(incident.resolved_at)))
+    facts += [Fact("Found", statement) for statement in _found(explanation)]
     if example and example.what:
         facts.append(Fact("For example", example.what))
     return facts
+
+
+def _found(explanation: Explanation | None) -> list[str]:
+    """The story's sentences that stand on a finding."""
+    clauses = explanation.content.get("clauses", ()) if explanation else ()
+    return [clause["text"] for clause in clauses if clause["key"]]
 
 
 def _burn(tier: AlertRule, numbers: dict[str, Any]) -> str:

@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from alerts.channels.errors import TransportError
 from alerts.models import Alert, Channel, Delivery, Incident, Transition
 
-# Time for the example requests to be found, so that the first message can link one.
-PATIENCE = timedelta(seconds=3)
+# Time for the incident to be explained, so that the first message can say why, and link an example.
+PATIENCE = timedelta(seconds=8)
 # Longer than any channel takes; a worker that dies while sending gives the delivery back after this.
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
@@ -56,7 +56,7 @@ def due(now: datetime) -> QuerySet[Delivery]:
 
 
 def hasten(incident_id: int, now: datetime) -> None:
-    """Stop waiting for examples: they are there."""
+    """Stop waiting for the explanation: it is there."""
     untried = Delivery.objects.filter(incident=incident_id, state=Delivery.State.WAITING, attempts=0)
     untried.filter(next_try_at__gt=now).update(next_try_at=now)
 

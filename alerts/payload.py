@@ -6,13 +6,20 @@ from typing import Any
 
 from alerts import links
 from alerts.incidents import Impact
-from alerts.models import Example, Incident, Transition
+from alerts.models import Example, Explanation, Incident, Transition
 from slo.budget import Budget
 from slo.models import AlertRule, Flow, Objective
 
+MOST_CULPRITS = 3
+
 
 def details(
-    incident: Incident, main: Transition, impact: Impact | None, example: Example | None, now: datetime
+    incident: Incident,
+    main: Transition,
+    impact: Impact | None,
+    example: Example | None,
+    explanation: Explanation | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """What a message about an incident says."""
     objective = main.alert.tier.objective
@@ -34,6 +41,7 @@ def details(
         "alert": _alert(main),
         "requests": _request_numbers(impact),
         "budget": _budget_numbers(impact),
+        "explanation": _explanation(explanation),
         "example": _example(example),
         "links": _links(incident.flow, objective)
         | {"incident": links.incident(incident), "example": links.example(example) if example else None},
@@ -59,6 +67,7 @@ def details_of_notice(
         "alert": _alert(transition),
         "requests": None,
         "budget": left,
+        "explanation": None,
         "example": None,
         "links": _links(objective.flow, objective),
     }
@@ -122,6 +131,26 @@ def _budget_numbers(impact: Impact | None) -> dict[str, Any] | None:
         "left": impact.budget.left,
         "spent_by_incident": impact.budget_spent,
         "exhausted_at": _moment(impact.exhausted_at),
+    }
+
+
+def _explanation(row: Explanation | None) -> dict[str, Any] | None:
+    """What the incident's page tells of it, without the numbers."""
+    if row is None:
+        return None
+    told = {clause["key"] for clause in row.content.get("clauses", ())}
+    return {
+        "version": row.version,
+        "headline": row.headline,
+        "findings": [
+            {"question": one["question"], "statement": one["statement"], "confidence": one["confidence"]}
+            for one in row.content.get("findings", ())
+            if one["key"] in told
+        ],
+        "culprits": [
+            {"service": one["service"], "kind": one["kind"], "score": one["score"]}
+            for one in row.content.get("culprits", ())[:MOST_CULPRITS]
+        ],
     }
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from alerts import delivery, evaluation, examples, outbox, retirement, schedule
+from alerts import delivery, evaluation, examples, explanations, outbox, retirement, schedule
 from slo import measurement
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,12 @@ def recall(objective_id: int, instant: str) -> None:
 @shared_task(time_limit=35)
 def collect_examples(incident_id: int) -> None:
     examples.collect(incident_id, timezone.now())
+    _queue_due(timezone.now())
+
+
+@shared_task(time_limit=80)
+def explain(incident_id: int) -> None:
+    explanations.explain(incident_id, timezone.now())
     outbox.hasten(incident_id, timezone.now())
     _queue_due(timezone.now())
 
@@ -81,5 +87,7 @@ def sweep(instant: str) -> None:
 def _queue_due(now: datetime) -> None:
     for incident_id in examples.due(now).values_list("pk", flat=True):
         queue(collect_examples, incident_id)
+    for incident_id in explanations.due(now).values_list("pk", flat=True):
+        queue(explain, incident_id)
     for delivery_id in outbox.due(now).values_list("pk", flat=True):
         queue(deliver, delivery_id)

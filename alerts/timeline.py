@@ -1,9 +1,9 @@
 """Writes an incident's history as it happens. What Fireline writes has a cause, and each cause is written once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.headline import clock
-from alerts.models import Alert, Delivery, Incident, TimelineEntry, Transition
+from alerts.models import Alert, Delivery, Explanation, Incident, TimelineEntry, Transition
 from evidence.onset import Onset
 from slo import wording
 from slo.models import AlertRule
@@ -94,6 +94,22 @@ def kept_examples(incident: Incident, at: datetime, bad: int) -> None:
     requests = "1 bad request as an example" if bad == 1 else f"{bad} bad requests as examples"
     text = "With their spans and log lines."
     write(incident, at, f"Kept {requests}.", text=text, cause="examples", icon="trace")
+
+
+def explained(incident: Incident, explanation: Explanation) -> None:
+    """The first version, each that says something else, and how long it took."""
+    took = (
+        wording.duration(timedelta(seconds=max(1, round(explanation.took.total_seconds())))) if explanation.took else ""
+    )
+    write(
+        incident,
+        explanation.made_at,
+        "Explained." if explanation.version == 1 else f"Explained anew, version {explanation.version}.",
+        text=explanation.headline or "Not enough evidence for a cause.",
+        cause=f"explanation-{explanation.version}",
+        icon="bulb",
+        detail=f"Took {took}." if took else "",
+    )
 
 
 def delivered(delivery: Delivery, at: datetime) -> None:

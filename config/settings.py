@@ -49,6 +49,13 @@ TRACE_SETTLE = env.seconds("FIRELINE_TRACE_SETTLE_SECONDS", 120)
 TELEMETRY_MAX_AGE = env.seconds("FIRELINE_TELEMETRY_MAX_AGE_SECONDS", 3 * 24 * 3600)
 TELEMETRY_MAX_ROWS = env.whole("FIRELINE_TELEMETRY_MAX_ROWS", 2_000_000)
 
+# -- What each store of traces or log lines is asked at most for one purpose, e.g. one look at an incident ----------
+STORE_MOST_TRACES = env.whole("FIRELINE_STORE_MOST_TRACES", 500)
+STORE_MOST_LINES = env.whole("FIRELINE_STORE_MOST_LINES", 20_000)
+STORE_MAX_BYTES = env.whole("FIRELINE_STORE_MAX_BYTES", 64 * 1024 * 1024)
+STORE_TIME = env.seconds("FIRELINE_STORE_SECONDS", 30)
+STORE_MOST_QUESTIONS = env.whole("FIRELINE_STORE_MOST_QUESTIONS", 100)
+
 INSTALLED_APPS = [
     "telemetry",
     "slo",

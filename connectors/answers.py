@@ -1,4 +1,4 @@
-"""Reads what Prometheus's API answers: bounded in size and time, and every fault as a sentence."""
+"""Reads what a store's API answers: bounded in size and time, and every fault as a sentence."""
 
 import time
 from collections.abc import Mapping
@@ -37,10 +37,13 @@ class Peer:
 
     host: str
     timeout: timedelta
+    # What it should be, and what makes a question smaller that it finds too big.
+    product: str = "Prometheus"
+    smaller: str = "Choose fewer series or a shorter time."
 
     @classmethod
-    def at(cls, url: str, timeout: timedelta) -> "Peer":
-        return cls(urlsplit(url).netloc.rpartition("@")[2] or url, timeout)
+    def at(cls, url: str, timeout: timedelta, **more: str) -> "Peer":
+        return cls(urlsplit(url).netloc.rpartition("@")[2] or url, timeout, **more)
 
     @property
     def patience(self) -> str:
@@ -72,8 +75,7 @@ def body_of(response: requests.Response, peer: Peer, largest: int | None = None)
         size += len(part)
         if size > largest:
             raise TooMuch(
-                f"The answer of {peer.host} is larger than {largest // 1024**2}\N{NO-BREAK SPACE}MiB. "
-                "Choose fewer series or a shorter time."
+                f"The answer of {peer.host} is larger than {largest // 1024**2}\N{NO-BREAK SPACE}MiB. {peer.smaller}"
             )
         if time.monotonic() > deadline:
             raise peer.timed_out()
@@ -86,7 +88,7 @@ def _next(response: requests.Response, peer: Peer) -> bytes:
     except ReadTimeoutError:
         raise peer.timed_out() from None
     except DecodeError:
-        raise NotAStore(f"{peer.host} answered something that cannot be unpacked. Is it Prometheus?") from None
+        raise NotAStore(f"{peer.host} answered something that cannot be unpacked. Is it {peer.product}?") from None
     except (HTTPError, OSError):
         raise peer.broke_off() from None
     return part
@@ -95,13 +97,13 @@ def _next(response: requests.Response, peer: Peer) -> bytes:
 def judge(response: requests.Response, body: bytes, peer: Peer) -> Mapping[str, Any]:
     """The answer's JSON object, when it is a success. Raises `StoreError` otherwise."""
     if response.is_redirect:
-        raise NotAStore(_redirect(response, peer))
+        raise redirected(response, peer)
     answer = _object(body)
     if answer is None or answer.get("status") not in ("success", "error"):
-        raise _foreign(response, body, peer)
+        raise foreign(response, body, peer)
     if answer["status"] == "success" and response.ok:
         return answer
-    raise _refusal(response.status_code, str(answer.get("errorType", "")), _clean(answer.get("error")), peer)
+    raise _refusal(response.status_code, str(answer.get("errorType", "")), clean(answer.get("error")), peer)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -112,10 +114,10 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _redirect(response: requests.Response, peer: Peer) -> str:
+def redirected(response: requests.Response, peer: Peer) -> NotAStore:
     target = urlsplit(response.headers.get("Location", ""))
     place = f"{target.scheme}://{target.netloc.rpartition('@')[2]}" if target.netloc else "another page"
-    return (
+    return NotAStore(
         f"{peer.host} sends questions on to {place}. If that is a sign-in page, give the source its credentials; "
         "otherwise enter the address that answers itself."
     )
@@ -126,24 +128,24 @@ def _refusal(status: int, kind: str, said: str, peer: Peer) -> StoreError:
     if status == 429:
         return Unreachable(f"{peer.host} asks to come back later: {said}.")
     if any(words in said.lower() for words in _SHORT):
-        return TooMuch(f"That is too much for {peer.host}: {said}. Choose fewer series or a shorter time.")
+        return TooMuch(f"That is too much for {peer.host}: {said}. {peer.smaller}")
     if kind in ("timeout", "canceled"):
         return TimedOut(f"{peer.host} gave up on the question: {said}.")
     if status in (401, 403):
-        return _no_entry(status, peer)
+        return no_entry(status, peer)
     if status >= 500 and kind != "execution":
         return Unreachable(f"{peer.host} has a fault of its own: {said}.")
     return Refused(f"{peer.host} refused the question: {said}.")
 
 
-def _foreign(response: requests.Response, body: bytes, peer: Peer) -> StoreError:
-    """The error for an answer that Prometheus's API did not give."""
+def foreign(response: requests.Response, body: bytes, peer: Peer) -> StoreError:
+    """The error for an answer that the store's own API did not give."""
     status = response.status_code
     answered = f"{peer.host} answered {status} {response.reason or ''}".rstrip()
     if status in (401, 403):
-        return _no_entry(status, peer)
+        return no_entry(status, peer)
     if status == 404:
-        return NotAStore(f"{answered}: there is no Prometheus API at this address. Check its path and port.")
+        return NotAStore(f"{answered}: there is no {peer.product} API at this address. Check its path and port.")
     if status == 413:
         return TooMuch(f"{answered}: the question is too long for it or a proxy before it.")
     if status in (408, 504):
@@ -153,11 +155,11 @@ def _foreign(response: requests.Response, body: bytes, peer: Peer) -> StoreError
     if status >= 400:
         return Refused(f"{answered}. Check the source's address and credentials.")
     if body.lstrip()[:1] == b"{" and "json" in response.headers.get("Content-Type", ""):
-        return peer.broke_off() if _object(body) is None else NotAStore(_not_prometheus(peer, "JSON of another kind"))
-    return NotAStore(_not_prometheus(peer, _nature(response, body)))
+        return peer.broke_off() if _object(body) is None else another_kind(peer)
+    return not_the_product(peer, _nature(response, body))
 
 
-def _no_entry(status: int, peer: Peer) -> Refused:
+def no_entry(status: int, peer: Peer) -> Refused:
     return Refused(f"{peer.host} does not let Fireline in ({status}). Check the source's credentials and headers.")
 
 
@@ -168,12 +170,18 @@ def _nature(response: requests.Response, body: bytes) -> str:
     return "a web page" if html else "something else"
 
 
-def _not_prometheus(peer: Peer, nature: str) -> str:
-    return f"{peer.host} is not Prometheus: it answered with {nature}. Check the address, its path and its port."
+def another_kind(peer: Peer) -> NotAStore:
+    return not_the_product(peer, "JSON of another kind")
 
 
-def _clean(message: object) -> str:
-    """Prometheus's own words, printable and on one line, without the full stop."""
+def not_the_product(peer: Peer, nature: str) -> NotAStore:
+    return NotAStore(
+        f"{peer.host} is not {peer.product}: it answered with {nature}. Check the address, its path and its port."
+    )
+
+
+def clean(message: object) -> str:
+    """The store's own words, printable and on one line, without the full stop."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(message or "it does not say why")).split())
     return (text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…").rstrip(".")
 

@@ -18,6 +18,7 @@ from prometheus_api_client import PrometheusConnect
 from connectors import egress, raw_samples
 from connectors.answers import Peer, body_of, judge
 from connectors.errors import NotAStore, Refused
+from connectors.http import send
 from connectors.raw_samples import Samples
 
 # Labels under which instrumentation puts the trace id into an exemplar.
@@ -283,23 +284,7 @@ class _Questions(egress.Session):
         return body, answer
 
     def _send(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
-        options |= {"stream": True, "allow_redirects": False}
-        try:
-            try:
-                return super().request(method, url, *args, **options)
-            except requests.ConnectTimeout:
-                raise
-            except requests.ConnectionError:
-                # Once more, at once: a kept connection may have been closed meanwhile. Questions change nothing.
-                return super().request(method, url, *args, **options)
-        except requests.Timeout:
-            raise self._peer.timed_out() from None
-        except requests.ConnectionError as error:
-            raise self._peer.unreachable(error) from None
-        except (requests.RequestException, ValueError) as error:
-            raise NotAStore(
-                f"{self._peer.host} cannot be asked ({type(error).__name__}). Check the source's address and headers."
-            ) from None
+        return send(super().request, self._peer, method, url, *args, **options)
 
 
 def _between(start: datetime | None, end: datetime | None) -> dict[str, Any]:

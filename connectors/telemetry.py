@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 type Attributes = Mapping[str, Any]
 type Status = Literal["unset", "ok", "error"]
@@ -117,10 +117,17 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class TraceQuery:
-    """Which traces to look for. `None` and empty mean *any*; newest first unless `slowest_first`."""
+    """Which traces to look for. `None` and empty mean *any*; newest first unless `slowest_first`.
+
+    `flow` is the value of the attribute `user.flow`, which any span of the trace or its resource may carry. `service`,
+    `operation` and `attributes` describe one span, which may be any of the trace: its service, its name, and what its
+    attributes or its resource's say. Time, error and duration are those of the entry span, as in `TraceSummary`.
+    """
 
     flow: str = ""
     service: str = ""
+    operation: str = ""
+    attributes: Attributes = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None
     error: bool | None = None
@@ -132,10 +139,15 @@ class TraceQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log lines to look for. `None` and empty mean *any*; newest first."""
+    """Which log lines to look for. `None` and empty mean *any*; newest first.
+
+    `flow` and `attributes` may be said by the line or by its resource; `text` is found whatever its case.
+    """
 
     trace_id: str = ""
     service: str = ""
+    flow: str = ""
+    attributes: Attributes = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None
     min_severity: int | None = None
@@ -143,6 +155,15 @@ class LogQuery:
     limit: int = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many log lines there were from `at` on, for one step."""
+
+    at: datetime
+    lines: int
+
+
+@runtime_checkable
 class TraceStore(Protocol):
     """A store of traces. Raises `connectors.errors.StoreError`, whose message a user may read."""
 
@@ -153,11 +174,59 @@ class TraceStore(Protocol):
     def search(self, query: TraceQuery) -> Sequence[TraceSummary]: ...
 
 
+@runtime_checkable
+class ReadsTraces(Protocol):
+    """What a trace store may be able to do besides. Raises `connectors.errors.StoreError`."""
+
+    def traces(self, trace_ids: Sequence[str], limit: int = 20_000) -> Sequence[Span]:
+        """The spans of many traces by one question, at most `limit` of them; those of unknown traces are missing."""
+        ...
+
+
+@runtime_checkable
+class CountsTraces(Protocol):
+    """What a trace store may be able to do besides. Raises `connectors.errors.StoreError`."""
+
+    def count_by(self, query: TraceQuery, attribute: str) -> Mapping[str, int]:
+        """How many of the traces carry each value of `attribute`, on a span or its resource; the most first.
+
+        `query.limit` bounds the values, not the traces. A trace with two values counts for both; one that does not
+        carry the attribute for none.
+        """
+        ...
+
+
+@runtime_checkable
 class LogStore(Protocol):
     """A store of log lines. Raises `connectors.errors.StoreError`, whose message a user may read."""
 
-    def lines_of(self, trace_ids: Sequence[str], limit: int = 500) -> Sequence[LogLine]:
-        """The lines of these traces, oldest first."""
+    def lines_of(
+        self, trace_ids: Sequence[str], limit: int = 500, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[LogLine]:
+        """The lines of these traces, oldest first. Between `since` and `until` where given, which spares a store much.
+
+        A store that finds nothing without a time looks back as far as its connector says.
+        """
         ...
 
     def search(self, query: LogQuery) -> Sequence[LogLine]: ...
+
+
+@runtime_checkable
+class CountsLogs(Protocol):
+    """What a log store may be able to do besides. Raises `connectors.errors.StoreError`."""
+
+    def counts(self, query: LogQuery, step: timedelta) -> Sequence[Count]:
+        """The lines that match, by steps of whole seconds that begin at multiples of `step` since 1970.
+
+        From the step that holds `query.since` to the one that holds `query.until`, which both must be given; steps
+        without a line count 0. `query.limit` does not matter.
+        """
+        ...
+
+
+def steps(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
+    """The begin of each step of `CountsLogs.counts`."""
+    seconds = max(int(step.total_seconds()), 1)
+    first, last = int(since.timestamp()) // seconds, int(until.timestamp()) // seconds
+    return [datetime.fromtimestamp(number * seconds, UTC) for number in range(first, last + 1)]

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,7 +16,7 @@ from alerts.models import Channel
 from dashboards.channel_form import ChannelForm, hint_of
 from dashboards.forms import StyledModelForm
 from dashboards.source_form import SourceForm
-from telemetry import sources, tokens
+from telemetry import checks, tokens
 from telemetry.models import IngestToken, Source
 
 
@@ -47,6 +48,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 # -- Sources
+def _configured() -> QuerySet[Source]:
+    return Source.objects.exclude(kind=Source.Kind.EMBEDDED)
+
+
 @require_http_methods(["GET", "POST"])
 def source_new(request: HttpRequest) -> HttpResponse:
     return _source_form(request, SourceForm(request.POST or None), None)
@@ -54,7 +59,7 @@ def source_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def source_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    source = get_object_or_404(Source, pk=pk, kind=Source.Kind.PROMETHEUS)
+    source = get_object_or_404(_configured(), pk=pk)
     form = SourceForm(request.POST or None, instance=source)
     return _source_form(request, form, Source.objects.get(pk=pk))
 
@@ -69,14 +74,14 @@ def _source_form(request: HttpRequest, form: SourceForm, source: Source | None) 
 
 def _tested(source: Source) -> str:
     """Asks the source, and says what it said. A source is worth asking as soon as it is saved."""
-    sources.check(source)
+    checks.check(source)
     source.refresh_from_db()
     return f"It {source.answer}." if not source.last_error else source.last_error
 
 
 @require_POST
 def source_test(request: HttpRequest, pk: int) -> HttpResponse:
-    source = get_object_or_404(Source, pk=pk, kind=Source.Kind.PROMETHEUS)
+    source = get_object_or_404(_configured(), pk=pk)
     said = _tested(source)
     if request.headers.get("HX-Request"):
         return render(request, "settings.html#source-state", {"source": source})

@@ -13,13 +13,11 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alerts.models import Incident
-from connectors.errors import StoreError
 from connectors.telemetry import TraceQuery, TraceSummary
-from dashboards import flow_charts, standing, traffic
+from dashboards import flow_charts, standing, traces, traffic
 from dashboards.forms import StyledModelForm
 from slo.archive import bring_back
 from slo.models import Flow
-from telemetry.stores import trace_stores
 
 # `/flows/new/` is the form.
 RESERVED_SLUGS = {"new"}
@@ -174,8 +172,5 @@ def _charts(flow: Flow) -> list[tuple[str, str, str]]:
 
 def _failed(flow: Flow, now: datetime) -> tuple[list[TraceSummary], str]:
     query = TraceQuery(flow=flow.selector, error=True, since=now - timedelta(hours=1), limit=6)
-    try:
-        found = [trace for store in trace_stores() for trace in store.search(query)]
-    except StoreError as error:
-        return [], str(error)
-    return found[: query.limit], ""
+    found, errors = traces.search(query)
+    return found, " ".join(errors)

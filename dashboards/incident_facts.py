@@ -8,9 +8,10 @@ from typing import Any
 from alerts import incidents
 from alerts.incidents import Impact
 from alerts.models import Alert, Example, Incident, Transition
-from dashboards import incident_evidence, incident_story, meters
+from dashboards import incident_evidence, incident_explanation, incident_story, meters
 from dashboards.changes import ICONS
 from dashboards.incident_evidence import Reading
+from dashboards.incident_explanation import Account
 from dashboards.meters import Meter
 from slo import ledger
 from slo.models import AlertRule, Objective
@@ -95,6 +96,12 @@ class Facts(Gist):
     readings: Sequence[Reading]
     entries: Sequence[Any]
     said: incident_evidence.Lines
+    account: Account | None
+
+    @property
+    def told(self) -> bool:
+        """Whether an explanation says more than that something fails."""
+        return self.account is not None and len(self.account.clauses) > 1 and bool(self.account.told)
 
     @property
     def most(self) -> float | None:
@@ -119,7 +126,7 @@ def gist(incident: Incident, now: datetime) -> Gist:
     return Gist(incident, now, incident.since, impact, _clauses(incident, impact, changes, readings))
 
 
-def facts(incident: Incident, now: datetime) -> Facts:
+def facts(incident: Incident, now: datetime, reader_id: int | None = None) -> Facts:
     main = incidents.main_transition(incident)
     objective = main.alert.tier.objective if main else None
     impact = incidents.impact(incident, now)
@@ -140,6 +147,7 @@ def facts(incident: Incident, now: datetime) -> Facts:
         readings=readings,
         entries=list(incident.timeline.select_related("author")[:MOST_ENTRIES]),
         said=incident_evidence.said(readings),
+        account=incident_explanation.account(incident, reader_id),
     )
 
 

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from alerts import incidents
+from alerts import explanations, incidents
 from alerts.models import Alert, Incident
 from dashboards import burn_chart, incident_facts, objective_charts
 from dashboards.burn_chart import Mark
@@ -28,7 +28,7 @@ from telemetry.models import Change
 
 PER_PAGE = 30
 # The sections of the page that change by themselves; each is a partial of the template.
-SECTIONS = ("summary", "tiers", "changes", "examples", "said", "timeline", "about")
+SECTIONS = ("summary", "tiers", "explanation", "changes", "examples", "said", "timeline", "about")
 # What htmx takes as: the answer, and ask no more.
 STOP_POLLING = 286
 # Notifications and the last examples arrive after the end.
@@ -74,7 +74,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, incident: Incident, note: str = "", error: str = "", status: int = 200) -> HttpResponse:
-    facts = incident_facts.facts(incident, timezone.now())
+    facts = incident_facts.facts(incident, timezone.now(), _person(request).pk)
     context: dict[str, Any] = {
         "incident": incident,
         "facts": facts,
@@ -92,7 +92,7 @@ def _page(request: HttpRequest, incident: Incident, note: str = "", error: str =
 def live(request: HttpRequest, pk: int) -> HttpResponse:
     """Only the sections that differ from what the reader has: what somebody reads, selects or opened stays."""
     incident = _incident(pk)
-    facts = incident_facts.facts(incident, timezone.now())
+    facts = incident_facts.facts(incident, timezone.now(), _person(request).pk)
     changed = [one for one in _sections(request, facts) if request.GET.get(one.name) != one.digest]
     context = {"incident": incident, "facts": facts, "as_of": facts.as_of, "changed": changed}
     status = 200 if _polls(incident) else STOP_POLLING
@@ -138,6 +138,18 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
     except ValueError as error:
         return _page(request, incident, note=text, error=str(error), status=422)
     return redirect(reverse("incident", args=[pk]) + "#timeline")
+
+
+@require_POST
+def verdict(request: HttpRequest, pk: int) -> HttpResponse:
+    """A finding is right, wrong, or (again) not judged."""
+    incident = _incident(pk)
+    right = {"yes": True, "no": False}.get(request.POST.get("right", ""))
+    try:
+        explanations.judge(incident, request.POST.get("finding", "")[:64], _person(request), right)
+    except ValueError as error:
+        messages.error(request, str(error))
+    return redirect(reverse("incident", args=[pk]) + "#live-explanation")
 
 
 def _person(request: HttpRequest) -> User:

@@ -27,18 +27,25 @@ def page(request: HttpRequest) -> HttpResponse:
     query = form.query(timezone.now(), cursor.until if cursor else None, paging.asked(cursor, PER_PAGE))
     context: dict[str, Any] = {"form": form, "cursor": cursor, "filtered": _filtered(form)}
     context["long_range"] = form.long_range
-    try:
-        found = search(query)
-    except StoreError as error:
-        return render(request, "logs.html", context | {"error": str(error)}, status=503)
+    found, errors = search(query)
+    context["errors"] = errors
+    if errors and not found:
+        return render(request, "logs.html", context | {"error": " ".join(errors)}, status=503)
     shown = paging.cut(found, lambda line: line.at_ns, cursor, PER_PAGE)
     return render(request, "logs.html", context | {"page": shown})
 
 
-def search(query: LogQuery) -> list[LogLine]:
-    """The lines of all stores together, newest first. Raises `StoreError` when one cannot answer."""
-    found = [line for store in stores.log_stores() for line in store.search(query)]
-    return sorted(found, key=lambda line: -line.at_ns)[: query.limit]
+def search(query: LogQuery) -> tuple[list[LogLine], list[str]]:
+    """The lines of all stores together, newest first, and what the stores said that could not answer."""
+    found: list[LogLine] = []
+    # Each sentence once: two sources may be one server.
+    errors: dict[str, None] = {}
+    for store in stores.log_stores(stores.PAGE_PATIENCE):
+        try:
+            found += store.search(query)
+        except StoreError as error:
+            errors[str(error)] = None
+    return sorted(found, key=lambda line: -line.at_ns)[: query.limit], list(errors)
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:

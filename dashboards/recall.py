@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from alerts import frozen
 from alerts.models import Example
 from connectors.errors import StoreError
-from connectors.telemetry import LogLine, Span
+from connectors.telemetry import LogLine, Span, from_ns
 from telemetry import stores
 from telemetry.store import full_trace_id
 
 # Lines of one request that a page shows.
 MOST_LINES = 1000
+# Lines may be written, or dated, before and after the spans that they belong to.
+AROUND = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def recall(trace_id: str) -> Recalled:
     trace_id = full_trace_id(trace_id) or trace_id
     errors: list[str] = []
     spans = _spans(trace_id, errors)
-    lines = _lines(trace_id, errors)
+    lines = _lines(trace_id, spans, errors)
     kept = Example.objects.filter(trace_id=trace_id).select_related("incident__flow")
     examples = list(kept.defer("spans", "lines").order_by("-kept_at"))
     was_frozen = False
@@ -47,7 +50,7 @@ def recall(trace_id: str) -> Recalled:
 
 
 def _spans(trace_id: str, errors: list[str]) -> Sequence[Span]:
-    for store in stores.trace_stores():
+    for store in stores.trace_stores(stores.PAGE_PATIENCE):
         try:
             if found := store.trace(trace_id):
                 return found
@@ -56,10 +59,13 @@ def _spans(trace_id: str, errors: list[str]) -> Sequence[Span]:
     return []
 
 
-def _lines(trace_id: str, errors: list[str]) -> Sequence[LogLine]:
-    for store in stores.log_stores():
+def _lines(trace_id: str, spans: Sequence[Span], errors: list[str]) -> Sequence[LogLine]:
+    # Where the time is known, a store need not look through all it has.
+    since = min(span.start for span in spans) - AROUND if spans else None
+    until = max(from_ns(span.end_ns) for span in spans) + AROUND if spans else None
+    for store in stores.log_stores(stores.PAGE_PATIENCE):
         try:
-            if found := store.lines_of([trace_id], limit=MOST_LINES):
+            if found := store.lines_of([trace_id], limit=MOST_LINES, since=since, until=until):
                 return found
         except StoreError as error:
             if str(error) not in errors:

@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 from connectors import egress
 from connectors.errors import StoreError
 from dashboards.forms import StyledModelForm
-from telemetry.models import Source
+from telemetry.links import unknown_places
+from telemetry.models import ROLES, Source
 
 LONGEST_TIMEOUT = 60
 KEEP = "Left empty, what is stored stays."
@@ -59,7 +60,21 @@ def headers_of(text: str) -> dict[str, str]:
     return headers
 
 
+# Those that people add; the embedded store is always there.
+KINDS = [choice for choice in Source.Kind.choices if choice[0] != Source.Kind.EMBEDDED]
+WHERE = (
+    "The root of its API, without /api/v1 and the like: http://prometheus:9090, http://tempo:3200, http://jaeger:16686,"
+    " http://loki:3100, http://victorialogs:9428, http://elasticsearch:9200, http://clickhouse:8123."
+)
+LINK = (
+    "Where its own pages show a trace, in Grafana or Kibana for example. {trace_id}, {service}, {from} and {to} are"
+    " filled in, the times as Unix milliseconds; {from_iso} and {to_iso} are dates, {url} is the address above."
+    " Empty: the store’s own page, where it has one (Jaeger, VictoriaLogs)."
+)
+
+
 class SourceForm(StyledModelForm[Source]):
+    kind = forms.ChoiceField(choices=KINDS, required=False, initial=Source.Kind.PROMETHEUS)
     username = forms.CharField(label="User name", required=False, max_length=200, widget=forms.TextInput(attrs=_SECRET))
     password = forms.CharField(required=False, max_length=500, widget=forms.PasswordInput(attrs=_SECRET))
     token = forms.CharField(
@@ -79,9 +94,22 @@ class SourceForm(StyledModelForm[Source]):
 
     class Meta:
         model = Source
-        fields = ("name", "url", "verify_tls")
-        labels = {"url": "Address", "verify_tls": "Check its TLS certificate"}
-        help_texts = {"url": "The root of Prometheus’s API: http://prometheus:9090, without /api/v1."}
+        fields = ("kind", "name", "url", "verify_tls", "has_traces", "has_logs", "traces_in", "logs_in", "link")
+        labels = {
+            "url": "Address",
+            "verify_tls": "Check its TLS certificate",
+            "has_traces": "It holds traces",
+            "has_logs": "It holds log lines",
+            "traces_in": "Index or table of traces",
+            "logs_in": "Index or table of log lines",
+            "link": "Link to a trace",
+        }
+        help_texts = {
+            "url": WHERE,
+            "traces_in": "Empty: traces-* and otel-v1-apm-span-*, or otel_traces.",
+            "logs_in": "Empty: logs-* and filebeat-*, or otel_logs.",
+            "link": LINK,
+        }
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, instance: Source | None = None) -> None:
         super().__init__(data, instance=instance)
@@ -89,7 +117,11 @@ class SourceForm(StyledModelForm[Source]):
         self.fields["url"].required = True
         self.fields["url"].widget.attrs.update({"class": "input mono", "inputmode": "url"})
         self.fields["header_lines"].help_text = "One a line, e.g. X-Scope-OrgID: shop."
+        for name in ("traces_in", "logs_in", "link"):
+            self.fields[name].widget.attrs.update({"class": "input mono", "spellcheck": "false"})
         if instance:
+            # Another kind is another store; objectives, for one, need theirs to stay a Prometheus.
+            self.fields["kind"].disabled = True
             self.fields["seconds"].initial = instance.timeout.total_seconds()
             self._say_what_is_kept(instance)
 
@@ -104,6 +136,17 @@ class SourceForm(StyledModelForm[Source]):
     def clean_url(self) -> str:
         return address_of(self.cleaned_data["url"].strip()).rstrip("/")
 
+    def clean_kind(self) -> str:
+        return str(self.cleaned_data["kind"] or Source.Kind.PROMETHEUS)
+
+    def clean_link(self) -> str:
+        link = str(self.cleaned_data["link"]).strip()
+        if link and not link.startswith(("http://", "https://", "{url}")):
+            raise ValidationError("A link starts with http:// or https://, or with {url}.")
+        if unknown := unknown_places(link):
+            raise ValidationError(f"Nothing is known for {{{unknown[0]}}}. {LINK}")
+        return link
+
     def clean_header_lines(self) -> dict[str, str]:
         return headers_of(self.cleaned_data["header_lines"])
 
@@ -115,7 +158,13 @@ class SourceForm(StyledModelForm[Source]):
             missing = "password" if cleaned.get("username") else "username"
             self.add_error(missing, "A user name and its password belong together: enter both.")
         self._guard_secrets(cleaned)
+        if self._may_hold_both(cleaned) and not (cleaned.get("has_traces") or cleaned.get("has_logs")):
+            self.add_error("has_traces", "It has to hold something: traces, log lines, or both.")
         return cleaned
+
+    @staticmethod
+    def _may_hold_both(cleaned: Mapping[str, Any]) -> bool:
+        return "kind" in cleaned and len(ROLES[Source.Kind(cleaned["kind"])]) > 1
 
     def _guard_secrets(self, cleaned: dict[str, Any]) -> None:
         """Whoever may edit a source must not be able to send its stored secrets to a host of their own."""
@@ -132,7 +181,6 @@ class SourceForm(StyledModelForm[Source]):
 
     def save(self, commit: bool = True) -> Source:
         given, source = self.cleaned_data, self.instance
-        source.kind = Source.Kind.PROMETHEUS
         source.timeout = timedelta(seconds=given["seconds"])
         if given["forget"]:
             source.credentials, source.headers = {}, {}

@@ -12,17 +12,21 @@ from django.views.decorators.http import require_GET
 
 from alerts import frozen
 from alerts.models import Example, Incident
+from connectors.entry import summary_of
 from connectors.errors import StoreError
-from connectors.telemetry import TraceQuery, TraceSummary
+from connectors.telemetry import TraceQuery, TraceSummary, from_ns
 from dashboards import paging, span_facts, waterfall
 from dashboards.recall import Recalled, recall
 from dashboards.telemetry_filters import TraceFilter
 from evidence.spans import Node, Tree, tree
-from telemetry import stores
+from telemetry import links, stores
+from telemetry.models import Role
 from telemetry.store import full_trace_id
 
 PER_PAGE = 50
 USUAL_RANGE = "1h"
+# The time that a link into a store asks for: the request's own, and so much on both sides.
+AROUND_LINK = timedelta(minutes=5)
 
 
 # -- The search
@@ -37,21 +41,29 @@ def search_page(request: HttpRequest) -> HttpResponse:
     names = ("flow", "service", "status", "longer")
     context: dict[str, Any] = {"form": form, "cursor": cursor, "long_range": form.long_range}
     context["filtered"] = any(form.cleaned_data[name] for name in names)
-    try:
-        found = search(query)
-    except StoreError as error:
-        return render(request, "traces.html", context | {"error": str(error)}, status=503)
+    found, errors = search(query)
+    context["errors"] = errors
+    if errors and not found:
+        return render(request, "traces.html", context | {"error": " ".join(errors)}, status=503)
     if query.slowest_first:
         return render(request, "traces.html", context | {"page": paging.Page(found[:PER_PAGE], None)})
     shown = paging.cut(found, lambda trace: trace.start_ns, cursor, PER_PAGE)
     return render(request, "traces.html", context | {"page": shown})
 
 
-def search(query: TraceQuery) -> list[TraceSummary]:
-    """The hits of all stores together. Raises `StoreError` when one cannot answer."""
-    found = {hit.trace_id: hit for store in stores.trace_stores() for hit in store.search(query)}
+def search(query: TraceQuery) -> tuple[list[TraceSummary], list[str]]:
+    """The hits of all stores together, and what the stores said that could not answer."""
+    found: dict[str, TraceSummary] = {}
+    # Each sentence once: two sources may be one server.
+    errors: dict[str, None] = {}
+    for store in stores.trace_stores(stores.PAGE_PATIENCE):
+        try:
+            # The embedded store, which is first, knows best how a request went.
+            found = {hit.trace_id: hit for hit in store.search(query)} | found
+        except StoreError as error:
+            errors[str(error)] = None
     key = (lambda hit: -hit.duration_ns) if query.slowest_first else (lambda hit: -hit.start_ns)
-    return sorted(found.values(), key=key)[: query.limit]
+    return sorted(found.values(), key=key)[: query.limit], list(errors)
 
 
 # -- One request
@@ -111,6 +123,8 @@ def _context(request: HttpRequest, known: Recalled, incident: Incident | None) -
         "known": known,
         "incident": incident,
         "story": story(whole, cause, _normal(incident)),
+        "links": _links(known, Role.TRACES),
+        "log_links": _links(known, Role.LOGS),
         "tree": whole,
         "counts": _counts(whole, known),
         "waterfall": shown,
@@ -121,6 +135,13 @@ def _context(request: HttpRequest, known: Recalled, incident: Incident | None) -
         "span_missing": bool(request.GET.get("span")) and asked is None,
         "from_click": bool(request.headers.get("HX-Request")),
     }
+
+
+def _links(known: Recalled, role: Role) -> list[links.Link]:
+    """Where the stores' own pages show this request."""
+    entry = summary_of(known.spans)
+    end = max(from_ns(span.end_ns) for span in known.spans)
+    return links.of_trace(role, known.trace_id, entry.service, entry.start - AROUND_LINK, end + AROUND_LINK)
 
 
 def _cause(whole: Tree) -> Node | None:

@@ -50,6 +50,7 @@ urlpatterns = [
     path("incidents/<int:pk>/live/", incidents.live, name="incident-live"),
     path("incidents/<int:pk>/acknowledge/", incidents.acknowledge, name="incident-acknowledge"),
     path("incidents/<int:pk>/note/", incidents.note, name="incident-note"),
+    path("incidents/<int:pk>/verdict/", incidents.verdict, name="incident-verdict"),
     path("incidents/<int:pk>/chart/", incidents.chart, name="incident-chart"),
     path("traces/", traces.search_page, name="traces"),
     path("traces/<str:trace_id>/", traces.page, name="trace"),

@@ -15,7 +15,13 @@ from typing import Any
 
 import orjson
 
+from evidence import count_table, otlp_json
 from evidence.case import Bad, Change, Inquiry, Interval
+from evidence.count_table import CountsError, CountTable
+from evidence.explanation import Material
+from evidence.log_table import LogBuilder
+from evidence.series import read_openmetrics
+from evidence.span_table import SpanBuilder
 
 type Json = Mapping[str, Any]
 
@@ -191,3 +197,36 @@ def _change(value: object, place: int) -> Change:
         title=str(value.get("title") or ""),
         id=str(value.get("id") or ""),
     )
+
+
+# -- The telemetry
+def material(bundle: Bundle) -> Material:
+    """Everything in the folder, each file read once."""
+    spans, logs = SpanBuilder(), LogBuilder()
+    with bundle.lines("traces.jsonl") as lines:
+        otlp_json.read_traces(lines, spans)
+    with bundle.lines("logs.jsonl") as lines:
+        otlp_json.read_logs(lines, logs)
+    with bundle.lines("metrics.om") as lines:
+        series = read_openmetrics(_text(lines))
+    return Material(
+        spans=spans.table() if len(spans) else None,
+        logs=logs.table() if len(logs) else None,
+        series=series if len(series) else None,
+        counts=_counts(bundle),
+        topology=bundle.topology(),
+    )
+
+
+def _counts(bundle: Bundle) -> CountTable | None:
+    if not bundle.has("counts.csv"):
+        return None
+    with bundle.lines("counts.csv") as lines:
+        try:
+            return count_table.read(_text(lines))
+        except CountsError as error:
+            raise BadBundle(f"counts.csv: {error}") from error
+
+
+def _text(lines: Iterable[bytes]) -> Iterator[str]:
+    return (line.decode("utf-8", "replace") for line in lines)

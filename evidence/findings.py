@@ -1,5 +1,6 @@
 """What an investigation says: findings that answer questions, and whom they blame."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,6 +9,10 @@ type Question = Literal["onset", "changes", "segments", "spans", "dependencies",
 type Kind = Literal["dependency", "code", "change", "resource", "load", "queue", "segment"]
 # JSON's own types, so that a finding can be stored and printed as it is.
 type Number = float | int | str | bool | list["Number"] | dict[str, "Number"] | None
+
+
+# Numbers that are names: they tell findings about the same subject apart.
+_TELLING = ("template", "title", "version", "caller", "place", "problem", "attribute", "after", "expected", "metric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,15 @@ class Finding:
     references: tuple[Reference, ...] = ()
     # What was looked at and is as it always is: shown folded away, blamed for nothing.
     fine: bool = False
+
+    @property
+    def key(self) -> str:
+        """The same for the same finding at another time, when its numbers may be others."""
+        about = self.subject
+        parts = (self.question, about.service, about.operation, about.instance, about.resource)
+        attributes = (f"{name}={value}" for name, value in sorted(about.attributes.items()))
+        told = (f"{name}={self.numbers[name]}" for name in _TELLING if name in self.numbers)
+        return hashlib.blake2b("\0".join((*parts, *attributes, *told)).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Configured stores, announced changes, ingest tokens, and the embedded store's spans and log lines."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 
 from django.conf import settings
 from django.db import models
@@ -9,11 +11,26 @@ from django.utils import timezone
 from telemetry.secrets import SealedField
 
 
+class Role(StrEnum):
+    """What a source is asked for."""
+
+    METRICS = "metrics"
+    TRACES = "traces"
+    LOGS = "log lines"
+
+
 class Source(models.Model):
     """A telemetry store that Fireline asks: where it is, how to get in, and when it last answered."""
 
     class Kind(models.TextChoices):
         PROMETHEUS = "prometheus", "Prometheus"
+        TEMPO = "tempo", "Grafana Tempo"
+        JAEGER = "jaeger", "Jaeger"
+        VICTORIATRACES = "victoriatraces", "VictoriaTraces"
+        LOKI = "loki", "Grafana Loki"
+        VICTORIALOGS = "victorialogs", "VictoriaLogs"
+        ELASTICSEARCH = "elasticsearch", "Elasticsearch or OpenSearch"
+        CLICKHOUSE = "clickhouse", "ClickHouse"
         EMBEDDED = "embedded", "Embedded store"
 
     name = models.CharField(max_length=80, unique=True)
@@ -26,6 +43,13 @@ class Source(models.Model):
     headers = SealedField(default=dict, blank=True)
     verify_tls = models.BooleanField(default=True)
     timeout = models.DurationField(default=timedelta(seconds=10))
+    # Of Elasticsearch and ClickHouse: which of the two it holds, and in which index or table; empty means the usual.
+    has_traces = models.BooleanField(default=True)
+    has_logs = models.BooleanField(default=True)
+    traces_in = models.CharField(max_length=200, blank=True)
+    logs_in = models.CharField(max_length=200, blank=True)
+    # Where its own user interface shows a trace; telemetry.links says what may stand in it.
+    link = models.CharField(max_length=1000, blank=True)
     last_answered_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
@@ -38,6 +62,25 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        switched_off = {Role.TRACES: not self.has_traces, Role.LOGS: not self.has_logs}
+        roles = ROLES[Source.Kind(self.kind)]
+        return tuple(role for role in roles if len(roles) == 1 or not switched_off.get(role))
+
+
+ROLES: Mapping[Source.Kind, tuple[Role, ...]] = {
+    Source.Kind.PROMETHEUS: (Role.METRICS,),
+    Source.Kind.TEMPO: (Role.TRACES,),
+    Source.Kind.JAEGER: (Role.TRACES,),
+    Source.Kind.VICTORIATRACES: (Role.TRACES,),
+    Source.Kind.LOKI: (Role.LOGS,),
+    Source.Kind.VICTORIALOGS: (Role.LOGS,),
+    Source.Kind.ELASTICSEARCH: (Role.TRACES, Role.LOGS),
+    Source.Kind.CLICKHOUSE: (Role.TRACES, Role.LOGS),
+    Source.Kind.EMBEDDED: (Role.TRACES, Role.LOGS),
+}
 
 
 class IngestToken(models.Model):

@@ -1,9 +1,8 @@
-"""Configured stores: how to ask one, and what is remembered of how it answered."""
+"""Configured sources: how to ask a Prometheus, and what is remembered of how each answered."""
 
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
 from connectors.errors import StoreError
 from connectors.prometheus import Prometheus
@@ -23,30 +22,6 @@ def client(source: Source) -> Prometheus:
         timeout=source.timeout,
         verify=source.verify_tls,
     )
-
-
-def check(source: Source) -> str:
-    """Asks the source who it is and remembers what it said: `answers, version 2.42.0, exemplars on`.
-
-    Never raises for a store's fault: that is remembered as `last_error`, and its sentence returned.
-    """
-    try:
-        with client(source) as prometheus:
-            said = _introduction(prometheus)
-    except StoreError as error:
-        record_error(source, error, timezone.now())
-        return str(error)
-    record_answer(source, timezone.now(), said)
-    return said
-
-
-def _introduction(prometheus: Prometheus) -> str:
-    # A query first: some compatible stores answer nothing but queries.
-    prometheus.instant("1", timezone.now())
-    version = prometheus.build_info().get("version")
-    exemplars = {True: "exemplars on", False: "exemplars off", None: ""}[prometheus.exemplars_on()]
-    parts = ("answers", f"version {version}" if version else "", exemplars)
-    return ", ".join(part for part in parts if part)[:200]
 
 
 def record_answer(source: Source, at: datetime, said: str = "") -> None:

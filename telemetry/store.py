@@ -4,18 +4,34 @@ Writing is idempotent: an exporter that sends a batch again, because the answer 
 """
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Count as Count_
+from django.db.models.fields.json import KeyTransform
 
-from connectors.errors import Unreachable
-from connectors.telemetry import LogLine, LogQuery, Span, SpanEvent, TraceQuery, TraceSummary, to_ns
+from connectors.entry import FLOW, text
+from connectors.errors import Refused, Unreachable
+from connectors.telemetry import (
+    NANOSECONDS,
+    Attributes,
+    Count,
+    LogLine,
+    LogQuery,
+    Span,
+    SpanEvent,
+    TraceQuery,
+    TraceSummary,
+    steps,
+    to_ns,
+)
 from telemetry import inserts
 from telemetry.models import StoredLog, StoredSpan, StoredTrace
 from telemetry.router import database
@@ -186,6 +202,12 @@ class EmbeddedTraces:
         with _readable():
             return [_span(row) for row in rows.values_list(*SPAN_COLUMNS)[:MOST_SPANS]]
 
+    def traces(self, trace_ids: Sequence[str], limit: int = MOST_SPANS) -> list[Span]:
+        ids = [known for known in map(full_trace_id, trace_ids) if known]
+        rows = StoredSpan.objects.filter(trace_id__in=ids).order_by("trace_id", "start_ns")
+        with _readable():
+            return [_span(row) for row in rows.values_list(*SPAN_COLUMNS)[:limit]]
+
     def search(self, query: TraceQuery) -> list[TraceSummary]:
         """By flow, service (of any of its spans), time, and how the request ended for its caller."""
         rows = _of_query(query).order_by("-duration_ns" if query.slowest_first else "-start_ns", "trace_id")
@@ -193,26 +215,82 @@ class EmbeddedTraces:
         with _readable():
             return [TraceSummary(*row) for row in rows.values_list(*columns)[: query.limit]]
 
+    def count_by(self, query: TraceQuery, attribute: str) -> dict[str, int]:
+        """By the spans that the query describes; `service.name` and any other attribute, also of the resource."""
+        traces = _of_query(query).values("trace_id")
+        found = Counter[str]()
+        with _readable():
+            name = _plain(attribute)
+            described = _described(query).filter(trace_id__in=traces)
+            said = {"attributes": described, "resource": described.exclude(attributes__has_key=name)}
+            for column, spans in said.items():
+                rows = (
+                    spans.filter(**{f"{column}__has_key": name})
+                    .annotate(value=KeyTransform(name, column))
+                    .order_by("value")
+                )
+                for value, count in rows.values_list("value").annotate(Count_("trace_id", distinct=True)):
+                    found[text(value)] += count
+        return dict(found.most_common(query.limit))
+
 
 def _of_query(query: TraceQuery) -> QuerySet[StoredTrace]:
-    rows = StoredTrace.objects.all()
+    rows = _between(StoredTrace.objects.all(), "start_ns", query.since, query.until)
     if query.flow:
         rows = rows.filter(flow=_plain(query.flow))
-    if query.since:
-        rows = rows.filter(start_ns__gte=to_ns(query.since))
-    if query.until:
-        rows = rows.filter(start_ns__lte=to_ns(query.until))
     if query.error is not None:
         rows = rows.filter(error=query.error)
     if query.min_duration is not None:
         rows = rows.filter(duration_ns__gte=query.min_duration.total_seconds() * 1e9)
     if query.max_duration is not None:
         rows = rows.filter(duration_ns__lte=query.max_duration.total_seconds() * 1e9)
-    if query.service:
-        rows = rows.filter(
-            Exists(StoredSpan.objects.filter(trace_id=OuterRef("trace_id"), service=_plain(query.service)))
-        )
+    if query.service or query.operation or query.attributes:
+        rows = rows.filter(Exists(_described(query).filter(trace_id=OuterRef("trace_id"))))
     return rows
+
+
+def _described(query: TraceQuery) -> QuerySet[StoredSpan]:
+    """The spans that are of this service, name and attributes."""
+    spans = StoredSpan.objects.all()
+    if query.service:
+        spans = spans.filter(service=_plain(query.service))
+    if query.operation:
+        spans = spans.filter(name=_plain(query.operation))
+    return _carrying(spans, query.attributes)
+
+
+def _carrying[Rows: QuerySet[Any]](rows: Rows, wanted: Attributes) -> Rows:
+    """Those with these attributes, on themselves or on their resource; `5` is also found as a number."""
+    for number, (name, value) in enumerate(wanted.items()):
+        places = {f"{column}_says_{number}": column for column in ("attributes", "resource")}
+        rows = rows.alias(**{place: KeyTransform(_plain(name), column) for place, column in places.items()})
+        either = Q()
+        for kept in _spellings(value):
+            for place in places:
+                either |= Q(**{place: kept})
+        rows = rows.filter(either)
+    return rows
+
+
+def _spellings(value: Any) -> list[Any]:
+    if not isinstance(value, str):
+        return [value]
+    typed = next((kind(value) for kind in (int, float) if _is(kind, value)), None)
+    typed = {"true": True, "false": False}.get(value, typed)
+    return [_plain(value)] if typed is None else [value, typed]
+
+
+def _is(kind: Callable[[str], float], text: str) -> bool:
+    try:
+        return math.isfinite(kind(text))
+    except ValueError:
+        return False
+
+
+def _between[Rows: QuerySet[Any]](rows: Rows, column: str, since: datetime | None, until: datetime | None) -> Rows:
+    if since:
+        rows = rows.filter(**{f"{column}__gte": to_ns(since)})
+    return rows.filter(**{f"{column}__lte": to_ns(until)}) if until else rows
 
 
 def _span(row: tuple[Any, ...]) -> Span:
@@ -225,25 +303,44 @@ class EmbeddedLogs:
 
     _columns = tuple(field.name for field in fields(LogLine))
 
-    def lines_of(self, trace_ids: Sequence[str], limit: int = 500) -> list[LogLine]:
+    def lines_of(
+        self, trace_ids: Sequence[str], limit: int = 500, since: datetime | None = None, until: datetime | None = None
+    ) -> list[LogLine]:
         ids = [known for known in map(full_trace_id, trace_ids) if known]
         rows = StoredLog.objects.filter(trace_id__in=ids).exclude(trace_id="").order_by("at_ns", "pk")
+        rows = _between(rows, "at_ns", since, until)
         with _readable():
             return [LogLine(*row) for row in rows.values_list(*self._columns)[:limit]]
 
     def search(self, query: LogQuery) -> list[LogLine]:
-        rows = StoredLog.objects.order_by("-at_ns", "-pk")
-        if query.trace_id:
-            rows = rows.filter(trace_id=full_trace_id(query.trace_id)).exclude(trace_id="")
-        if query.service:
-            rows = rows.filter(service=_plain(query.service))
-        if query.since:
-            rows = rows.filter(at_ns__gte=to_ns(query.since))
-        if query.until:
-            rows = rows.filter(at_ns__lte=to_ns(query.until))
-        if query.min_severity is not None:
-            rows = rows.filter(severity__gte=query.min_severity)
-        if query.text:
-            rows = rows.filter(body__icontains=_plain(query.text))
         with _readable():
-            return [LogLine(*row) for row in rows.values_list(*self._columns)[: query.limit]]
+            rows = _lines_of_query(query).order_by("-at_ns", "-pk").values_list(*self._columns)
+            return [LogLine(*row) for row in rows[: query.limit]]
+
+    def counts(self, query: LogQuery, step: timedelta) -> list[Count]:
+        if query.since is None or query.until is None:
+            raise Refused("Counts over time need to know from when to when.")
+        at = steps(query.since, query.until, step)
+        length = max(int(step.total_seconds()), 1) * NANOSECONDS
+        whole = replace(query, since=at[0], until=None)
+        rows = _lines_of_query(whole).filter(at_ns__lt=to_ns(at[-1]) + length)
+        with _readable():
+            numbered = rows.annotate(step=F("at_ns") / Value(length, BigIntegerField())).order_by("step")
+            found = dict(numbered.values_list("step").annotate(Count_("pk")))
+        return [Count(moment, found.get(to_ns(moment) // length, 0)) for moment in at]
+
+
+def _lines_of_query(query: LogQuery) -> QuerySet[StoredLog]:
+    rows = _between(StoredLog.objects.all(), "at_ns", query.since, query.until)
+    if query.trace_id:
+        rows = rows.filter(trace_id=full_trace_id(query.trace_id)).exclude(trace_id="")
+    if query.service:
+        rows = rows.filter(service=_plain(query.service))
+    if query.flow:
+        rows = _carrying(rows, {FLOW: query.flow})
+    rows = _carrying(rows, query.attributes)
+    if query.min_severity is not None:
+        rows = rows.filter(severity__gte=query.min_severity)
+    if query.text:
+        rows = rows.filter(body__icontains=_plain(query.text))
+    return rows

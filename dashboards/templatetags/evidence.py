@@ -8,7 +8,8 @@ from django.utils.safestring import SafeString
 
 from connectors.telemetry import from_ns
 from dashboards import visible as shown
-from dashboards.templatetags.fireline import DASH, NBSP
+from dashboards.templatetags.fireline import DASH, NBSP, ratio, width
+from slo import wording
 
 register = template.Library()
 
@@ -63,3 +64,23 @@ def visible(text: object) -> SafeString:
 def in_line(text: object, longest: int = 240) -> str:
     """The same in one line, cut to `longest`."""
     return shown.plain(text, longest)
+
+
+@register.filter
+def figure(value: object) -> str:
+    """A number of a finding as people read it: three digits, thousands set apart; words as they are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return wording.plain(value) if isinstance(value, int | float) else str(value)
+
+
+@register.simple_tag
+def ratio_bar(value: float | None, look: str, of_what: str) -> SafeString:
+    """One of two bars that are compared: a ratio 0…1, filled with the class `look`."""
+    return format_html(
+        '<svg class="bar" role="img" aria-label="{} {}"><rect class="{}" width="{}" height="100%" rx="2"/></svg>',
+        ratio(value),
+        of_what,
+        look,
+        width(value),
+    )

@@ -194,7 +194,7 @@ def test_a_worker_that_dies_while_looking_is_replaced(monkeypatch: pytest.Monkey
 def test_a_store_that_fails_is_named_and_the_rest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     trace_id = request(FAILING, failed=True)
     monkeypatch.setattr(exemplars, "bad", failing("Prometheus cannot be reached."))
-    monkeypatch.setattr(stores, "log_stores", lambda: [Broken()])
+    monkeypatch.setattr(stores, "log_stores", lambda patience: [Broken()])
     incident = burning()
     assert [example.trace_id for example in collect(incident)] == [trace_id]
     incident.refresh_from_db()

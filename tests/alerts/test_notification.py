@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from alerts import delivery, evaluation, incidents, notification
 from alerts.message import Notification
-from alerts.models import Delivery, Example
+from alerts.models import Delivery, Example, Explanation
 from slo.models import Flow, Ledger
 from tests.alerts.cast import BAD, GOOD, go_on, make_channel, the_incident, watched
 from tests.make import MINUTE, NOON, make_flow
@@ -155,9 +155,33 @@ def test_a_name_with_a_line_break_cannot_add_a_header() -> None:
     assert "\n" not in mail.outbox[0].subject
 
 
+def keep_explanation() -> None:
+    found = {"key": "a", "question": "segments", "statement": "All of them pay by card.", "confidence": 0.9}
+    content = {
+        "clauses": [
+            {"text": "Checkout is failing since 12:00 UTC.", "key": ""},
+            {"text": found["statement"], "key": "a"},
+        ],
+        "findings": [found, found | {"key": "b", "statement": "Perhaps the database."}],
+        "culprits": [{"service": "payment", "kind": "code", "score": 0.8}],
+    }
+    headline = "Checkout is failing since 12:00 UTC. All of them pay by card."
+    incident = the_incident()
+    Explanation.objects.create(incident=incident, version=1, made_at=NOW, headline=headline, content=content)
+
+
+def test_a_message_says_what_was_found_and_leaves_out_what_is_a_guess() -> None:
+    told()
+    keep_explanation()
+    message = notification.compose(Delivery.objects.get(), NOW)
+    assert [fact.value for fact in message.facts if fact.name == "Found"] == ["All of them pay by card."]
+    assert [one["statement"] for one in message.details["explanation"]["findings"]] == ["All of them pay by card."]
+
+
 def test_the_documented_example_has_the_fields_of_the_real_thing() -> None:
     note = told()
     keep_example()
+    keep_explanation()
     real = notification.compose(Delivery.objects.get(), NOW).payload()
     text = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
     documented = json.loads(text.split("```json")[1].split("```")[0])

@@ -98,7 +98,7 @@ class Queue:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.there = True
         self.messages: list[tuple[str, tuple[Any, ...]]] = []
-        for task in (tasks.measure, tasks.recall, tasks.collect_examples, tasks.deliver):
+        for task in (tasks.measure, tasks.recall, tasks.collect_examples, tasks.explain, tasks.deliver):
             monkeypatch.setattr(task, "apply_async", self._taker(task.name))
 
     def _taker(self, name: str) -> Any:
@@ -129,14 +129,15 @@ def test_an_opened_incident_is_looked_into_at_once(queue: Queue, monkeypatch: py
     monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 12 * SECOND)
     make_slices(checkout, NOON, [BAD, BAD])
     tasks.measure([checkout.pk], NOON.isoformat())
-    assert queue.messages == [("collect_examples", (the_incident().pk,))]
+    incident = the_incident().pk
+    assert queue.messages == [("collect_examples", (incident,)), ("explain", (incident,))]
 
 
-def test_when_the_examples_are_there_the_message_goes_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_incident_is_explained_the_message_goes_out(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     make_channel()
     go_on(watched(), [BAD, BAD])
     monkeypatch.setattr(timezone, "now", lambda: NOON + 2 * MINUTE + 13 * SECOND)
-    tasks.collect_examples(the_incident().pk)
+    tasks.explain(the_incident().pk)
     assert ("deliver", (Delivery.objects.get().pk,)) in queue.messages
 
 
@@ -151,7 +152,7 @@ def test_without_redis_nothing_is_lost_and_the_sweep_finds_it(queue: Queue, monk
     assert Incident.objects.count() == 1
     queue.there = True
     tasks.sweep((NOON + 3 * MINUTE).isoformat())
-    assert {name for name, _ in queue.messages} == {"collect_examples", "deliver"}
+    assert {name for name, _ in queue.messages} == {"collect_examples", "explain", "deliver"}
 
 
 def test_a_long_gap_is_caught_up_in_several_messages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:

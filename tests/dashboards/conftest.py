@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.dashboards.elsewhere import started
 from tests.make import make_user
 
 CHROMIUM = "/usr/bin/chromium"
+# A limit, not a wait: on a busy machine a page takes longer than Playwright's 5 seconds.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from pytest_django import Settings
 from alerts.models import Channel
 from telemetry import tokens
 from telemetry.models import IngestToken, Source
+from tests.connectors.impostor import Reply, impostor
 from tests.dashboards.everything import make_channel
 from tests.dashboards.pages import Page
-from tests.make import make_source
+from tests.make import make_flow, make_source
 from tests.servers import PrometheusServer, free_port
 
 pytestmark = pytest.mark.django_db
@@ -238,3 +239,59 @@ class TestTokens:
 
     def test_the_page_of_creation_can_be_reloaded(self, owner: Client) -> None:
         assert owner.get("/settings/tokens/new/").headers["Location"] == "/settings/"
+
+
+class TestStores:
+    def test_a_store_of_traces_is_added_and_asked(self, owner: Client) -> None:
+        with impostor(Reply(b'{"traces": []}'), Reply(b'{"version": "2.9.0"}')) as server:
+            given = form(name="Tempo", kind="tempo", url=server.url, link="https://grafana.example/{trace_id}")
+            page = Page(owner.post("/settings/sources/new/", given, follow=True))
+        source = Source.objects.get()
+        assert "Tempo is saved. It answers, version 2.9.0, holds traces." in page.text
+        assert (source.kind, source.link) == ("tempo", "https://grafana.example/{trace_id}")
+
+    def test_its_kind_cannot_change_afterwards(self, owner: Client) -> None:
+        source = make_source()
+        owner.post(f"/settings/sources/{source.pk}/", form(name="Shop", kind="loki", url=source.url))
+        source.refresh_from_db()
+        assert (source.name, source.kind) == ("Shop", "prometheus")
+
+    def test_a_clickhouse_says_what_it_holds_and_in_which_tables(self, owner: Client) -> None:
+        owner.post("/settings/sources/new/", form(kind="clickhouse", has_logs="on", logs_in="otel.lines"))
+        source = Source.objects.get()
+        assert (source.has_traces, source.has_logs, source.logs_in) == (False, True, "otel.lines")
+
+    def test_it_has_to_hold_something(self, owner: Client) -> None:
+        response = owner.post("/settings/sources/new/", form(kind="elasticsearch"))
+        assert response.status_code == 422
+        assert "It has to hold something" in Page(response).text
+
+    @pytest.mark.parametrize(
+        ("link", "why"),
+        [
+            ("javascript:alert(1)", "starts with http"),
+            ("//elsewhere.example/{trace_id}", "starts with http"),
+            ("https://g/{tenant}", "Nothing is known for {tenant}"),
+        ],
+    )
+    def test_a_link_leads_to_a_page_and_names_what_is_known(self, owner: Client, link: str, why: str) -> None:
+        response = owner.post("/settings/sources/new/", form(kind="tempo", link=link))
+        assert response.status_code == 422
+        assert why in Page(response).text
+
+    def test_the_embedded_store_is_not_edited(self, owner: Client) -> None:
+        source = make_source("", kind="embedded")
+        assert owner.get(f"/settings/sources/{source.pk}/").status_code == 404
+
+    def test_a_store_of_log_lines_can_be_tested_from_the_list(self, owner: Client) -> None:
+        source = make_source(f"http://127.0.0.1:{free_port()}", kind="loki")
+        page = Page(owner.post(f"/settings/sources/{source.pk}/test/", headers=HTMX))
+        assert "nothing listens there" in page.text
+
+    def test_objectives_are_offered_prometheus_only(self, owner: Client) -> None:
+        make_source(name="Metrics")
+        make_source(name="Traces", kind="tempo")
+        flow = make_flow()
+        page = owner.get(f"/flows/{flow.slug}/objectives/new/").content.decode()
+        assert "Metrics" in page
+        assert ">Traces</option>" not in page

@@ -231,7 +231,7 @@ def test_what_has_not_changed_is_not_sent_again(owner: Client):
     incident = make_incident()
     make_example(incident)
     known = seen(owner.get(address(incident)).content.decode())
-    assert len(known) == 7
+    assert len(known) == 8
     again = owner.get(address(incident, "live/"), known).content.decode()
     assert set(seen(again)) <= {"summary"}
     assert "as of" in again

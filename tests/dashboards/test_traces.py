@@ -24,6 +24,8 @@ from tests.dashboards.requests import (
     stored,
     words,
 )
+from tests.make import make_source
+from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 ADDRESS = f"/traces/{TRACE}/"
@@ -231,6 +233,29 @@ def test_a_store_that_fails_is_said_and_the_filter_is_kept(owner: Client, monkey
     assert response.status_code == 503
     assert "The trace store did not answer" in Page(response).text
     assert 'value="cart"' in response.content.decode()
+
+
+def test_a_store_that_fails_does_not_hide_what_another_found(owner: Client):
+    stored([recent_request(1)])
+    make_source(f"http://127.0.0.1:{free_port()}", kind="tempo")
+    response = search(owner)
+    page = Page(response)
+    assert response.status_code == 200
+    assert "nothing listens there" in page.text
+    assert "What follows may not be all there is." in page.text
+    assert any(link.startswith("/traces/0000") for link in page.links)
+
+
+def test_a_request_can_be_opened_in_the_stores_that_have_a_page(owner: Client):
+    stored(failed_request())
+    make_source(f"http://127.0.0.1:{free_port()}", kind="jaeger", name="Our Jaeger")
+    make_source(
+        f"http://127.0.0.1:{free_port()}", kind="loki", name="Our Loki", link="https://grafana.example/{trace_id}"
+    )
+    page = Page(owner.get(ADDRESS))
+    assert "Open in Our Jaeger" in page.text
+    assert "Open in Our Loki" in page.text
+    assert f"https://grafana.example/{TRACE}" in page.links
 
 
 def test_nothing_found_says_what_to_try(owner: Client):

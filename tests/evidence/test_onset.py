@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from evidence.onset import Count, onset
+from connectors.telemetry import to_ns
+from evidence.onset import Count, Step, onset, step
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SLICE = timedelta(seconds=10)
@@ -52,3 +54,25 @@ def test_without_a_rise_there_is_no_onset(pairs: list[tuple[float, float]]) -> N
 
 def test_one_error_among_thousands_is_not_yet_a_rise() -> None:
     assert onset(counts(*[(0, 10)] * 10, (1, 10))) is None
+
+
+def stepped(*values: float) -> Step | None:
+    times = np.array([to_ns(NOON + index * SLICE) for index in range(len(values))], dtype=np.int64)
+    return step(times, np.array(values))
+
+
+def test_the_step_of_a_metric_is_its_first_high_value() -> None:
+    found = stepped(*[0.2, 0.21, 0.19, 0.2] * 5, *[0.5, 0.52, 0.48])
+    assert found is not None
+    assert found.at_ns == to_ns(NOON + 20 * SLICE)
+    assert found.before == pytest.approx(0.2)
+    assert found.after == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [0.2, 0.9], [0.2] * 10, [0.2, 0.21, 0.19, 0.2] * 5, [0.5] * 8 + [0.2] * 8],
+    ids=["nothing", "too few", "constant", "noise", "a fall"],
+)
+def test_without_a_rise_a_metric_has_no_step(values: list[float]) -> None:
+    assert stepped(*values) is None

@@ -270,3 +270,43 @@ def test_a_larger_batch_costs_statements_by_the_chunk_not_by_the_span(django_ass
     # One chunk of spans, one of traces, a savepoint around them.
     with django_assert_max_num_queries(4, using=database()):
         record_spans(spans, NOW)
+
+
+# -- What the explanation asks besides
+def counted(attribute, **query):
+    return dict(EmbeddedTraces().count_by(TraceQuery(**query), attribute))
+
+
+def test_requests_are_counted_once_for_each_value_that_a_span_or_its_resource_carries():
+    eu = {"region": "eu"}
+    twice = [make_span(1, 1, resource=eu), make_span(1, 2, parent=1, resource=eu)]
+    record_spans([*twice, make_span(2, attributes={"region": "us"}, resource=eu), make_span(3)], NOW)
+    assert counted("region") == {"eu": 1, "us": 1}
+    assert counted("region.that.nobody.has") == {}
+
+
+def test_only_so_many_values_are_counted_and_the_most_frequent_first():
+    spans = [make_span(number, attributes={"user": number // 3}) for number in range(1, 9)]
+    record_spans(spans, NOW)
+    assert list(counted("user", limit=2).values()) == [3, 3]
+
+
+def test_a_value_that_was_typed_finds_numbers_and_truth_values():
+    record_spans([make_span(1, attributes={"code": 503, "cached": True, "zip": "0503"})], NOW)
+    for said in ({"code": "503"}, {"code": 503}, {"cached": "true"}, {"cached": True}, {"zip": "0503"}):
+        assert found(attributes=said) == [1]
+    for said in ({"code": "50"}, {"cached": "false"}, {"zip": "503"}, {"other": "nan"}):
+        assert found(attributes=said) == []
+
+
+def test_service_operation_and_attributes_are_of_one_span():
+    record_spans([make_span(1, 1, service="a", attributes={"x": "1"}), make_span(1, 2, 1, service="b", name="op")], NOW)
+    assert found(service="b", operation="op") == [1]
+    assert found(service="a", operation="op") == []
+    assert found(service="b", attributes={"x": "1"}) == []
+
+
+def test_lines_of_a_trace_can_be_bounded_in_time():
+    record_logs([make_line("old", 1, at=NOW - timedelta(hours=2)), make_line("new", 1)])
+    lines = EmbeddedLogs().lines_of([trace_id(1)], since=NOW - timedelta(hours=1), until=NOW)
+    assert [line.body for line in lines] == ["new"]
