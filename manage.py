@@ -8,7 +8,7 @@ import sys
 from django.core.management import execute_from_command_line
 
 # They read files and ask stores, and neither sign nor seal anything: they run anywhere, without any setting.
-WITHOUT_SECRETS = ("backtest", "rules")
+WITHOUT_SECRETS = ("backtest", "explain", "rules")
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
