@@ -32,6 +32,17 @@ def service(name: str, code: str, marker: str, ready: str = "ready", seconds: fl
     return Service(name, python(code), environment(marker), Says(ready), seconds)
 
 
+def seen_first(name: str, code: str, marker: str, seen: Path) -> Service:
+    """One that does nothing before the supervisor has found it ready, however slow the machine is."""
+
+    def ready(child: Child) -> bool:
+        seen.touch()
+        return True
+
+    waits = f"import os, time\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.01)\n"
+    return Service(name, python(waits + code), environment(marker), ready, 20)
+
+
 def job(name: str, code: str, marker: str) -> Job:
     return Job(name, python(code), environment(marker))
 
@@ -112,13 +123,15 @@ import os
 os.kill({os.getpid()}, signal.SIGINT)
 signal.pause()
 """
-    assert supervisor.run([[service("mortal", code, marker, ready="")]], announce=lambda: None) == 0
+    mortal = seen_first("mortal", code, marker, tmp_path / "seen")
+    assert supervisor.run([[mortal]], announce=lambda: None) == 0
     assert lives.read_text() == "xxx"
 
 
 def test_a_program_that_keeps_ending_stops_all(tmp_path: Path, marker: str) -> None:
+    hopeless = seen_first("hopeless", BROKEN, marker, tmp_path / "seen")
     with pytest.raises(CannotStart, match=r"(?s)ended 4 times in a row.*no such database"):
-        Supervisor(tmp_path).run([[service("hopeless", BROKEN, marker, ready="")]], announce=lambda: None)
+        Supervisor(tmp_path).run([[hopeless]], announce=lambda: None)
 
 
 LAUNCH = """
