@@ -101,8 +101,7 @@ def gather(objective: Objective, onset: datetime, until: datetime) -> Gathered:
     traces = sorted({span.trace_id for span in gathered.spans})
     services = sorted({span.service for span in gathered.spans if span.service})
     for logs in stores.log_stores():
-        with gathered.asking():
-            gathered.lines += _lines(gathered, logs, traces, services)
+        gathered.lines += _lines(gathered, logs, traces, services)
     if services:
         with gathered.asking():
             gathered.series = resource_metrics.read(objective.source, services, onset - BEFORE, until)
@@ -111,8 +110,12 @@ def gather(objective: Objective, onset: datetime, until: datetime) -> Gathered:
 
 # -- Traces
 def _requests(gathered: Gathered, store: TraceStore, selector: str) -> list[Span]:
-    found = dict.fromkeys(trace for query in _queries(gathered.inquiry, selector) for trace in _ids(store, query))
-    return _read(gathered, store, list(found))
+    """A store that fails at one question is asked no other, and what it answered before is used."""
+    found: dict[str, None] = {}
+    with gathered.asking():
+        for query in _queries(gathered.inquiry, selector):
+            found |= dict.fromkeys(_ids(store, query))
+    return _read(gathered, store, list(found)) if found else []
 
 
 def _ids(store: TraceStore, query: TraceQuery) -> list[str]:
@@ -156,14 +159,16 @@ def _unless_late(gathered: Gathered, ask: Callable[[str], Sequence[Span]]) -> Ca
 # -- Logs
 def _lines(gathered: Gathered, store: LogStore, traces: Sequence[str], services: Sequence[str]) -> list[LogLine]:
     """What the requests said, and what the flow's services said without naming a request."""
-    found = list(store.lines_of(traces, limit=MOST_LINES)) if traces else []
+    found = list[LogLine]()
     _, before = gathered.inquiry.baseline
-    for service in services:
-        if not gathered.time_left or len(found) >= MOST_LINES:
-            break
-        wanted = LogQuery(service=service, min_severity=13, limit=MOST_LINES // 20)
-        for interval in (before, gathered.inquiry.incident):
-            found += store.search(replace(wanted, since=interval.start, until=interval.end))
+    with gathered.asking():
+        found += store.lines_of(traces, limit=MOST_LINES) if traces else ()
+        for service in services:
+            if not gathered.time_left or len(found) >= MOST_LINES:
+                break
+            wanted = LogQuery(service=service, min_severity=13, limit=MOST_LINES // 20)
+            for interval in (before, gathered.inquiry.incident):
+                found += store.search(replace(wanted, since=interval.start, until=interval.end))
     return _once(found)[:MOST_LINES]
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from alerts import explanations
 from alerts.models import Explanation, Incident, TimelineEntry, Verdict
-from connectors.errors import Unreachable
+from connectors.errors import TimedOut, Unreachable
+from connectors.telemetry import TraceQuery, TraceSummary
 from telemetry import stores
 from telemetry.models import Change
+from telemetry.store import EmbeddedTraces
 from tests.alerts.cast import BAD, GOOD, go_on, the_incident, watched
 from tests.alerts.telemetry import request, requests
 from tests.make import MINUTE, NOON, make_user
@@ -90,6 +92,24 @@ def test_a_store_that_is_away_is_said_and_costs_nothing_else(monkeypatch: pytest
     row = explained(burning())
     assert row is not None
     assert row.content["missing"][0] == "tempo cannot be reached."
+    assert row.content["culprits"][0]["service"] == "provider-b"
+
+
+def test_what_a_store_answered_before_it_failed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tired(EmbeddedTraces):
+        asked = 0
+
+        def search(self, query: TraceQuery) -> list[TraceSummary]:
+            self.asked += 1
+            if self.asked > 2:
+                raise TimedOut("The store is tired.")
+            return super().search(query)
+
+    shop()
+    monkeypatch.setattr(stores, "trace_stores", lambda: [Tired()])
+    row = explained(burning())
+    assert row is not None
+    assert row.content["missing"][0] == "The store is tired."
     assert row.content["culprits"][0]["service"] == "provider-b"
 
 
